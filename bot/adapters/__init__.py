@@ -1,0 +1,1 @@
+"""adapters (docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""patch (docs/architecture.md)."""

@@ -1,0 +1,360 @@
+"""The ports: what the rooms need from outside, and nothing about who gives it. Adapters implement these.
+
+Types of later rooms appear in annotations only (imported for type checking), so this module depends on evidence alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+
+from bot.evidence.types import TestId, TestReport
+
+if TYPE_CHECKING:
+    from bot.diagnose.types import Evidence
+    from bot.patch.types import Applied, Refusal
+    from bot.propose.types import Attempt, NoProposal, Proposal
+
+JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+Overlay: TypeAlias = Mapping[str, bytes | None]
+"""Whole file contents by repository path (POSIX); None deletes the file."""
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Time comes in as an argument."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; only differences mean anything."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+# --- recording ------------------------------------------------------------------------------------------------------
+
+
+class EventKind(StrEnum):
+    """Kinds of trace events (DESIGN, trace)."""
+
+    RUN = "run"
+    EVIDENCE = "evidence"
+    BASE = "base"
+    LOCATIONS = "locations"
+    REQUEST = "request"
+    REPLY = "reply"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    PROPOSAL = "proposal"
+    APPLIED = "applied"
+    VET = "vet"
+    SANDBOX_RUN = "sandbox_run"
+    GATE = "gate"
+    ATTEMPT = "attempt"
+    USAGE = "usage"
+    OUTCOME = "outcome"
+
+
+class Recorder(Protocol):
+    """Takes events as they happen: the trace file and the live view both implement it."""
+
+    def record(self, kind: EventKind, **data: JsonValue) -> int:
+        """Append one event and return its sequence number."""
+        ...
+
+
+# --- sandbox --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A database or broker that the suite needs; reachable on loopback at its own ports.
+
+    ready: argv run inside the service's container until it exits 0, at most `ready_seconds`.
+    """
+
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: tuple[str, ...] = ()
+    ready_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """How the environment of a suite is made.
+
+    image: base image reference, pulled when absent.
+    commands: argv lists run in order in the workspace with a network; none in the process sandbox unless configured.
+    key_files: repository paths (lock files, pyproject) whose contents enter the cache key.
+    environment: variables of set-up and of every later run.
+    secrets: name → bytes, files at /run/secrets/NAME during set-up only; must be empty where `trusted` is False.
+    allow: hosts or networks in private ranges that set-up may reach (package mirrors).
+    domain: trust domain in the cache key ("local", "default-branch", "fork:OWNER").
+    """
+
+    image: str
+    commands: tuple[tuple[str, ...], ...] = ()
+    key_files: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    allow: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    trusted: bool = False
+    domain: str = "local"
+    seconds: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a run. Bytes, except cpus (cores) and pids (count). workspace None: max(1 GiB, 3 × checkout)."""
+
+    memory: int = 2 << 30
+    cpus: float = 2.0
+    pids: int = 512
+    workspace: int | None = None
+    tmp: int = 512 << 20
+    file_size: int = 512 << 20
+    output: int = 4 << 20
+    runtime: str | None = None  # e.g. "runsc"
+    allow_missing: bool = False  # go on where the engine cannot enforce a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command in a box: argv only, never a shell line. `cwd` is relative to the workspace.
+
+    seconds: wall-clock limit; at the limit the whole box is killed and `Execution.timed_out` is set.
+    """
+
+    argv: tuple[str, ...]
+    seconds: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What happened. `output`: stdout and stderr interleaved, decoded with replacement; past the cap head and tail.
+
+    exit_code: the process's own; 128 + signal where a signal ended it; -1 where the box was killed for time.
+    """
+
+    exit_code: int
+    output: str
+    seconds: float
+    timed_out: bool = False
+    oom_killed: bool = False
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One test run, read: `report` is None where none was written or it could not be believed (`problem` says why)."""
+
+    execution: Execution
+    report: TestReport | None
+    problem: str = ""
+    run_id: str = ""
+
+
+class Cancelled(Exception):  # noqa: N818 (a control-flow signal, like KeyboardInterrupt)
+    """The run was cancelled from outside; every resource has been given back."""
+
+
+class Box(Protocol):
+    """One fresh place to run commands in: the tree of its environment plus an overlay. Context manager.
+
+    workspace, control: absolute paths as seen by commands inside. `control` lies outside the repository and takes the
+    runner's own files and reports.
+    """
+
+    workspace: str
+    control: str
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files below `control` (relative POSIX paths)."""
+        ...
+
+    def execute(self, command: Command) -> Execution:
+        """Run to its end, its time limit or cancellation. After a time-out the box is dead: further calls raise
+        SandboxError. No process started by the command is alive after the box is closed."""
+        ...
+
+    def collect(self, path: str, *, limit: int = 64 << 20) -> bytes | None:
+        """Contents of a regular file below `control`, or None where there is none.
+
+        A symbolic link, FIFO, device or a file over `limit` bytes raises SandboxError: it is never followed.
+        Works after a time-out for what had been written, where the adapter can still read it (else None)."""
+        ...
+
+    def close(self) -> None:
+        """Kill everything in it and give everything back; idempotent."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Environment(Protocol):
+    """A set-up environment bound to one tree. Context manager; closing it closes prepared boxes."""
+
+    name: str  # "docker" | "process"
+    isolated: bool
+    description: str  # one line for the report: image, limits, network, quota; or why it is not a sandbox
+
+    def open(self, overlay: Overlay | None = None) -> Box:
+        """A fresh box with the tree, then the overlay, in its workspace; takes the prepared one where there is."""
+        ...
+
+    def prepare(self) -> None:
+        """Begin preparing the next box in the background (returns at once; at most one is kept)."""
+        ...
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """Makes environments. `cancel` may be called from a signal handler or another thread: running commands end with
+    `Cancelled` and everything is given back."""
+
+    name: str
+    isolated: bool
+
+    def set_up(self, plan: SetUp, tree: Path, limits: Limits) -> Environment:
+        """Environment for the clean checkout at `tree`; SandboxError with the tail of the log where set-up fails."""
+        ...
+
+    def sweep(self) -> int:
+        """Remove leftovers of killed runs (never those of live ones) and return how many there were."""
+        ...
+
+    def cancel(self) -> None: ...
+
+
+# --- model ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was spent. Tokens are counts; `completion_tokens` includes reasoning tokens; `cost_usd` None = unknown."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = None if self.cost_usd is None or other.cost_usd is None else self.cost_usd + other.cost_usd
+        return Usage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            cost,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation; role is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySchema:
+    """JSON schema that the reply is asked to follow; readers stay tolerant, for not every endpoint obeys."""
+
+    name: str
+    schema: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One request. `seconds` is the deadline of the whole reply."""
+
+    messages: tuple[Message, ...]
+    schema: ReplySchema | None = None
+    max_completion_tokens: int = 32_000
+    seconds: float = 900.0
+    conversation: str = ""  # constant in a run, for the endpoint's cache
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What came back. `model` is the served model by the endpoint's own word. `finish_reason` "" where it told none."""
+
+    text: str
+    reasoning: str
+    model: str
+    finish_reason: str
+    usage: Usage
+
+
+class Model(Protocol):
+    """A chat model. Errors are ModelError, whose `usage` says what the failed calls cost."""
+
+    name: str
+
+    def complete(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
+        """`on_text` receives text and reasoning as they arrive."""
+        ...
+
+
+# --- proposing ------------------------------------------------------------------------------------------------------
+
+
+class Bench(Protocol):
+    """What a proposer may do to the world: every use is charged to the budget and recorded."""
+
+    tree: Path  # the clean checkout at base; read only
+
+    def try_patch(self, text: str) -> Applied | Refusal:
+        """Place a unified diff on the base tree, strictly, and read back from git what it changed."""
+        ...
+
+    def run(self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None) -> RunResult:
+        """Run the selected tests (None: all) in a fresh box."""
+        ...
+
+    def open(self, overlay: Overlay | None = None) -> Box:
+        """A fresh box for a proposer's own workers; the caller closes it."""
+        ...
+
+    def seconds_left(self) -> float:
+        """Seconds of the budget that are left for this repair."""
+        ...
+
+
+class Proposer(Protocol):
+    """Proposes repairs: the search engine and the model implement it."""
+
+    name: str
+
+    def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
+        """The next proposal, given what was tried and how it fared."""
+        ...

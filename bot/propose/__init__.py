@@ -1,0 +1,1 @@
+"""propose (docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""search (docs/architecture.md)."""

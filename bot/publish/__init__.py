@@ -1,0 +1,1 @@
+"""publish (docs/architecture.md)."""

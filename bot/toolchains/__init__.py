@@ -1,0 +1,1 @@
+"""toolchains (docs/architecture.md)."""

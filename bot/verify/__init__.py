@@ -1,0 +1,1 @@
+"""verify (docs/architecture.md)."""

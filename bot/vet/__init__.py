@@ -1,0 +1,1 @@
+"""vet (docs/architecture.md)."""
