@@ -13,7 +13,7 @@ from bot.ports import Limits, Service
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens. Above `long_prompt` prompt tokens (None: never) everything costs `long_factor`×."""
+    """US dollars per million tokens. Above `long_prompt` prompt tokens (None: never) all costs `long_factor`×."""
 
     prompt: float
     cached: float

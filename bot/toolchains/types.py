@@ -65,8 +65,8 @@ class Toolchain(Protocol):
         ...
 
     def read(self, box: Box, execution: Execution, ids: tuple[TestId, ...] | None) -> RunResult:
-        """Read the report. `problem` is set, and the report not believed, where DESIGN section 4 says failure: exit 0
-        with failures in the report, exit outside {0, 1}, no report, fewer ids than selected, exit 1 without failures."""
+        """Read the report. `problem` is set, and the report not to be believed, on: exit 0 with failures in the report,
+        exit outside {0, 1}, no report, fewer ids than selected, exit 1 without a failing case."""
         ...
 
     def read_hits(self, box: Box) -> LineHits | None:
