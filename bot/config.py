@@ -5,10 +5,17 @@ Order: defaults → file → action inputs or flags. Unknown keys are errors; al
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from bot.errors import ConfigError
 from bot.ports import Limits, Service
+
+if TYPE_CHECKING:
+    from bot.config_file import File, SuiteSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ class SuiteSettings:
     """One test suite of the repository. Empty strings and tuples mean: detect.
 
     test: the test command as argv. setup: argv lists. junit: where that command writes JUnit XML itself ("" = ours).
-    interpreter: Python for the process sandbox. seconds: limit of one whole run of the suite.
+    interpreter: Python for the process sandbox. seconds: limit of one whole run of the suite;
+    test_seconds: limit of one test, which fails with TimeoutError there and shows where it was.
     """
 
     name: str = "default"
@@ -62,6 +70,7 @@ class SuiteSettings:
     interpreter: str = ""
     services: tuple[Service, ...] = ()
     seconds: float = 600.0
+    test_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +93,137 @@ class Settings:
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     protect: tuple[str, ...] = ()  # path globs no patch may touch
     instructions: str = ""
+
+
+def load(
+    text: str | None,
+    name: str,
+    environment: Mapping[str, str],
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    engine: str | None = None,
+    sandbox: str | None = None,
+    max_attempts: int | None = None,
+    max_minutes: float | None = None,
+    max_cost: float | None = None,
+    test_command: str | None = None,
+) -> Settings:
+    """Merge defaults, the file's `text` (None: there is no file) and the flags, in that order.
+
+    `environment` gives the values of `model.api_key_env` and of `setup_secrets`. ConfigError lists every fault.
+    """
+    if text is None:
+        settings = _defaults(environment)
+    else:
+        from bot import config_file
+
+        settings = _from_file(config_file.parse(text, name), environment, name)
+    model_settings = replace(
+        settings.model, name=model or settings.model.name, base_url=base_url or settings.model.base_url
+    )
+    limits = replace(
+        settings.limits,
+        attempts=max_attempts or settings.limits.attempts,
+        minutes=max_minutes or settings.limits.minutes,
+        cost_usd=settings.limits.cost_usd if max_cost is None else max_cost,
+    )
+    suites = settings.suites
+    if test_command is not None:
+        try:
+            argv = tuple(shlex.split(test_command))
+        except ValueError as error:
+            raise ConfigError(f"--test-command {test_command!r} cannot be split into words: {error}") from error
+        if not argv:
+            raise ConfigError("--test-command is empty; leave it out to have the command detected")
+        suites = (replace(suites[0], test=argv), *suites[1:])
+    return replace(
+        settings,
+        model=model_settings,
+        limits=limits,
+        suites=suites,
+        engine=engine or settings.engine,
+        sandbox=replace(settings.sandbox, kind=sandbox or settings.sandbox.kind),
+    )
+
+
+def process_environment() -> Mapping[str, str]:
+    """This process's environment: the one place where it is read."""
+    return os.environ
+
+
+def _defaults(environment: Mapping[str, str]) -> Settings:
+    model = ModelSettings()
+    return Settings(model=replace(model, api_key=environment.get(model.api_key_env, "")))
+
+
+def _from_file(file: File, environment: Mapping[str, str], name: str) -> Settings:
+    base = Settings()
+    key_variable = file.model.api_key_env or base.model.api_key_env
+    model = ModelSettings(
+        name=file.model.name or base.model.name,
+        base_url=file.model.base_url or base.model.base_url,
+        api_key_env=key_variable,
+        api_key=environment.get(key_variable, ""),
+        prices={
+            served: Price(
+                price.prompt,
+                price.prompt if price.cached is None else price.cached,
+                price.completion,
+                price.long_prompt,
+                price.long_factor,
+            )
+            for served, price in file.model.prices.items()
+        },
+    )
+    limits = RepairLimits(
+        attempts=file.limits.attempts or base.limits.attempts,
+        minutes=file.limits.minutes or base.limits.minutes,
+        cost_usd=base.limits.cost_usd if file.limits.cost_usd is None else file.limits.cost_usd,
+        clusters=file.limits.clusters or base.limits.clusters,
+    )
+    box = base.sandbox.limits
+    box = replace(
+        box,
+        memory=file.sandbox.memory or box.memory,
+        cpus=file.sandbox.cpus or box.cpus,
+        pids=file.sandbox.pids or box.pids,
+        workspace=file.sandbox.workspace or box.workspace,
+        runtime=file.sandbox.runtime,
+        allow_missing=file.sandbox.allow_missing_limits,
+    )
+    return Settings(
+        model=model,
+        engine=file.engine or base.engine,
+        limits=limits,
+        suites=tuple(_suite(suite, environment, name) for suite in file.suites) or base.suites,
+        sandbox=SandboxSettings(file.sandbox.kind or base.sandbox.kind, box, file.sandbox.image_cache),
+        protect=tuple(file.protect),
+        instructions=file.instructions,
+    )
+
+
+def _suite(section: SuiteSection, environment: Mapping[str, str], name: str) -> SuiteSettings:
+    missing = [secret for secret in section.setup_secrets if secret not in environment]
+    if missing:
+        raise ConfigError(
+            f"{name}: suites[{section.name}].setup_secrets names {', '.join(missing)}, "
+            "which the environment does not have; set it or take it out of the list"
+        )
+    return SuiteSettings(
+        name=section.name,
+        path=section.path,
+        image=section.image,
+        setup=None if section.setup is None else tuple(tuple(command) for command in section.setup),
+        setup_secrets={secret: environment[secret].encode() for secret in section.setup_secrets},
+        setup_allow=tuple(section.setup_allow),
+        test=tuple(section.test),
+        junit=section.junit,
+        interpreter=section.interpreter,
+        services=tuple(
+            Service(service.image, service.environment, tuple(service.ready), service.ready_seconds)
+            for service in section.services
+        ),
+        seconds=section.seconds,
+        test_seconds=section.test_seconds,
+    )

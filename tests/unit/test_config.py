@@ -1,0 +1,105 @@
+"""Settings: order, faults with lines, secrets masked."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import config
+from bot.errors import ConfigError
+
+GOOD = """\
+version: 1
+model:
+  name: some-model
+  base_url: https://gateway.example/v1
+  api_key_env: GATEWAY_KEY
+  prices:
+    some-model: {prompt: 1.0, cached: 0.2, completion: 2.0, long_prompt: 200000, long_factor: 2}
+engine: search
+limits: {attempts: 7, minutes: 3, cost_usd: 0, clusters: 2}
+suites:
+  - name: unit
+    test: python -m pytest "tests/my unit"
+    setup: |
+      pip install -e .
+      pip install pytest
+    setup_secrets: [INDEX_TOKEN]
+    services:
+      - image: postgres:17
+        environment: {POSTGRES_PASSWORD: x}
+        ready: pg_isready -h 127.0.0.1
+sandbox: {kind: docker, memory: 1.5g, cpus: 1}
+protect: ["vendor/**"]
+"""
+ENVIRONMENT = {"GATEWAY_KEY": "k-123", "INDEX_TOKEN": "t-456", "XAI_API_KEY": "x-789"}
+
+
+def test_defaults_when_there_is_no_file() -> None:
+    settings = config.load(None, "", ENVIRONMENT)
+    assert settings.engine == "auto"
+    assert settings.model.api_key == "x-789"
+    assert settings.limits.attempts == 5
+
+
+def test_file_overrides_defaults() -> None:
+    settings = config.load(GOOD, "grokfix.yml", ENVIRONMENT)
+    assert settings.model.api_key == "k-123"
+    assert settings.model.prices["some-model"].cached == 0.2
+    assert settings.limits == config.RepairLimits(7, 3, 0, 2)
+    suite = settings.suites[0]
+    assert suite.test == ("python", "-m", "pytest", "tests/my unit")
+    assert suite.setup == (("pip", "install", "-e", "."), ("pip", "install", "pytest"))
+    assert suite.setup_secrets == {"INDEX_TOKEN": b"t-456"}
+    assert suite.services[0].ready == ("pg_isready", "-h", "127.0.0.1")
+    assert settings.sandbox.limits.memory == int(1.5 * (1 << 30))
+    assert settings.protect == ("vendor/**",)
+
+
+def test_flags_override_the_file() -> None:
+    settings = config.load(GOOD, "grokfix.yml", ENVIRONMENT, model="m2", engine="auto", max_attempts=1, max_cost=0.5)
+    assert (settings.model.name, settings.engine) == ("m2", "auto")
+    assert (settings.limits.attempts, settings.limits.cost_usd) == (1, 0.5)
+
+
+def test_secrets_are_not_in_the_representation() -> None:
+    assert "k-123" not in repr(config.load(GOOD, "f", ENVIRONMENT))
+    assert "t-456" not in repr(config.load(GOOD, "f", ENVIRONMENT))
+
+
+def test_every_fault_is_reported_with_its_line() -> None:
+    text = "version: 1\nengin: search\nlimits:\n  attempts: 0\n  minutes: many\nsuites:\n  - path: ../x\n"
+    with pytest.raises(ConfigError) as caught:
+        config.load(text, "grokfix.yml", {})
+    message = str(caught.value)
+    assert "grokfix.yml:2: engin: unknown key" in message
+    assert "grokfix.yml:4: limits.attempts" in message
+    assert "grokfix.yml:5: limits.minutes" in message
+    assert "grokfix.yml:7: suites.0.path: must be a path inside the repository" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "version: is missing"),
+        ("- a\n", "must be a mapping"),
+        ("version: 2\n", "f:1: version"),
+        ("version: 1\nversion: 1\n", "f:2: not readable as YAML: key 'version' stands twice"),
+        ("a: &x [1]\nb: *x\n", "aliases are not allowed"),
+        ("version: [1\n", "not readable as YAML"),
+        ("version: 1\nmodel: !!python/object:os.system {}\n", "not readable as YAML"),
+        ("version: 1\n\x00", "not readable as YAML"),
+        ("version: 1\nsuites: [{name: a}, {name: a}]\n", "two suites have the same name"),
+        ("version: 1\nsuites: [{setup_secrets: [NOPE]}]\n", "NOPE, which the environment does not have"),
+        ("version: 1\nx: " + "[" * 5000, "not readable as YAML"),
+    ],
+)
+def test_bad_files(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=r"^f") as caught:
+        config.load(text, "f", {})
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["", "   ", 'pytest "unclosed'])
+def test_bad_test_command(command: str) -> None:
+    with pytest.raises(ConfigError, match="--test-command"):
+        config.load(None, "", {}, test_command=command)
