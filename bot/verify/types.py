@@ -84,7 +84,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Plausible:
-    """Every gate is green. `applied` is the minimal patch (fix and new test); `grade` may ask for a person's review."""
+    """Every gate is green. `applied` is the minimal patch (fix and new test); `grade` may ask for a person's review.
+
+    healed: tests of other clusters that were red at base and are green with it.
+    """
 
     applied: Applied
     gates: tuple[Gate, ...]
@@ -92,6 +95,7 @@ class Plausible:
     objections: tuple[Objection, ...]
     new_tests: tuple[TestId, ...]
     after: TestReport
+    healed: tuple[TestId, ...] = ()
 
     @property
     def patch(self) -> Patch:

@@ -1,0 +1,1 @@
+"""Postage for parcels: bands by weight, surcharges by zone, discounts by number."""

@@ -1,0 +1,130 @@
+"""The bench: every sandbox run of a repair goes through it, is numbered, recorded and bounded by the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.config import SuiteSettings
+from bot.evidence.types import TestId
+from bot.patch.apply import apply
+from bot.patch.types import Applied, Refusal
+from bot.ports import Box, Clock, Environment, EventKind, Overlay, Recorder, RunResult
+from bot.toolchains.types import LineHits, Runtime, Toolchain
+from bot.workspace.git import Checkout
+
+TAIL = 20_000
+"""Characters of a run's output that the trace keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that boxes took, by what for: `tests` inside commands, `boxes` around them."""
+
+    tests: float = 0.0
+    boxes: float = 0.0
+
+
+class SandboxBench:
+    """`ports.Bench` over one environment and one checkout."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        toolchain: Toolchain,
+        runtime: Runtime,
+        checkout: Checkout,
+        suite: SuiteSettings,
+        recorder: Recorder,
+        clock: Clock,
+        seconds_left: Callable[[], float],
+    ) -> None:
+        self.environment = environment
+        self.toolchain = toolchain
+        self.runtime = runtime
+        self.checkout = checkout
+        self.suite = suite
+        self.tree: Path = checkout.path
+        self.spent = Spent()
+        self._recorder = recorder
+        self._clock = clock
+        self._seconds_left = seconds_left
+        self._runs = 0
+
+    def seconds_left(self) -> float:
+        return self._seconds_left()
+
+    def try_patch(self, text: str) -> Applied | Refusal:
+        return apply(text, self.checkout)
+
+    def open(self, overlay: Overlay | None = None) -> Box:
+        return self.environment.open(overlay)
+
+    def run(
+        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str = "probe"
+    ) -> RunResult:
+        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace."""
+        return self.run_with_hits(ids, overlay, purpose=purpose, spectrum=False)[0]
+
+    def run_with_hits(
+        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str, spectrum: bool
+    ) -> tuple[RunResult, LineHits | None]:
+        """As `run`; with `spectrum` also the executed lines per test, where the collector could tell them."""
+        result, hits = self._once(ids, overlay, purpose=purpose, spectrum=spectrum, thresholds=True)
+        if _exit_one_without_failure(result):
+            # A coverage threshold ends a green run with exit 1: ask once more without thresholds before judging.
+            result, _ = self._once(ids, overlay, purpose=f"{purpose}, no thresholds", spectrum=False, thresholds=False)
+        return result, hits
+
+    def _once(
+        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None, *, purpose: str, spectrum: bool, thresholds: bool
+    ) -> tuple[RunResult, LineHits | None]:
+        self._runs += 1
+        run_id = f"run-{self._runs:04d}"
+        self._recorder.record(
+            EventKind.SANDBOX_RUN,
+            phase="started",
+            run_id=run_id,
+            purpose=purpose,
+            selected=None if ids is None else len(ids),
+        )
+        began = self._clock.monotonic()
+        with self.environment.open(overlay) as box:
+            plan = self.toolchain.run_plan(
+                self.runtime,
+                box,
+                ids,
+                seconds=max(1.0, min(self.suite.seconds, self._seconds_left())),
+                spectrum=spectrum,
+                coverage_thresholds=thresholds,
+            )
+            box.put(plan.files)
+            execution = box.execute(plan.command)
+            result = replace(self.toolchain.read(box, execution, ids), run_id=run_id)
+            hits = self.toolchain.read_hits(box) if spectrum else None
+        took = self._clock.monotonic() - began
+        self.spent = Spent(self.spent.tests + execution.seconds, self.spent.boxes + took - execution.seconds)
+        report = result.report
+        self._recorder.record(
+            EventKind.SANDBOX_RUN,
+            phase="finished",
+            run_id=run_id,
+            purpose=purpose,
+            tests=0 if report is None else len(report),
+            failed=0 if report is None else len(report.failures()),
+            failing=[] if report is None else [case.id.node_id for case in report.failures()][:50],
+            exit_code=execution.exit_code,
+            seconds=round(execution.seconds, 3),
+            box_seconds=round(took - execution.seconds, 3),
+            timed_out=execution.timed_out,
+            oom_killed=execution.oom_killed,
+            problem=result.problem,
+            output=execution.output[-TAIL:],
+        )
+        return result, hits
+
+
+def _exit_one_without_failure(result: RunResult) -> bool:
+    return result.execution.exit_code == 1 and result.report is not None and not result.report.failures()
