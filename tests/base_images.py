@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import docker
@@ -53,7 +53,7 @@ def _present(client: docker.DockerClient, tag: str) -> bool:
 
 
 def _pull(tag: str) -> bool:
-    with docker.from_env(timeout=PULL_SECONDS) as client:
+    with closing(docker.from_env(timeout=PULL_SECONDS)) as client:
         try:
             client.images.pull(tag)
         except (APIError, requests.RequestException):
@@ -75,7 +75,7 @@ def _bootstrap(client: docker.DockerClient, tag: str) -> None:
         archive = Path(folder, "root.tar")
         _must_run("tar", "--numeric-owner", "--one-file-system", "-C", str(root), "-cf", str(archive), ".")
         repository, _, version = tag.partition(":")
-        with docker.from_env(timeout=600) as importer:
+        with closing(docker.from_env(timeout=600)) as importer:
             importer.api.import_image_from_file(str(archive), repository=repository, tag=version, changes=list(CHANGES))
     client.images.get(tag)
 
@@ -106,7 +106,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def main(tags: list[str]) -> int:
-    with docker.from_env() as client:
+    with closing(docker.from_env()) as client:
         for tag in tags or list(SUITES):
             print(ensure(client, tag))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 
 import pytest
 
@@ -40,5 +41,5 @@ def docker_image() -> str:
         client.ping()
     except DockerException as error:
         unavailable("docker", str(error))
-    with client:
+    with closing(client):
         return base_images.ensure(client, "python:3.13-slim")
