@@ -1,0 +1,111 @@
+"""The loop: propose, judge, again with what was learned, until every gate is green or the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.budget import Budget
+from bot.diagnose.types import Evidence
+from bot.ports import Clock, EventKind, Proposer, Recorder
+from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
+from bot.verify.bench import SandboxBench
+from bot.verify.judge import Case, judge
+from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, Unproven, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The last attempt is plausible."""
+
+    attempts: tuple[Attempt, ...]
+    verdict: Plausible
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """No attempt was plausible; `message` says why there is no other."""
+
+    attempts: tuple[Attempt, ...]
+    reason: StopReason
+    message: str
+
+
+Ending: TypeAlias = Repaired | GaveUp
+
+
+def repair(
+    evidence: Evidence,
+    case: Case,
+    proposer: Proposer,
+    bench: SandboxBench,
+    budget: Budget,
+    recorder: Recorder,
+    clock: Clock,
+) -> Ending:
+    """Repair one cluster."""
+    attempts: tuple[Attempt, ...] = ()
+    while budget.allows(len(attempts)):
+        began = clock.monotonic()
+        bench.environment.prepare()
+        proposal = proposer.propose(evidence, attempts, bench)
+        if isinstance(proposal, NoProposal):
+            return GaveUp(attempts, proposal.reason, proposal.message)
+        number = len(attempts) + 1
+        _record_proposal(recorder, proposal, number)
+        verdict = judge(
+            bench,
+            case,
+            proposal.patch_text,
+            {} if proposal.new_test is None else {proposal.new_test.path: proposal.new_test.source.encode()},
+            why_no_test=proposal.why_no_test,
+            record=_gate_recorder(recorder, number),
+        )
+        attempts += (Attempt(proposal, verdict, clock.monotonic() - began),)
+        recorder.record(EventKind.ATTEMPT, attempt=number, verdict=type(verdict).__name__, message=describe(verdict))
+        if isinstance(verdict, Plausible):
+            return Repaired(attempts, verdict)
+    return GaveUp(attempts, StopReason.BUDGET, budget.reason)
+
+
+def describe(verdict: Verdict) -> str:
+    """One line on a verdict, for logs and summaries."""
+    match verdict:
+        case Inapplicable(refusal=refusal):
+            return f"the diff does not apply: {refusal.message.splitlines()[0]}"
+        case Rejected(objections=objections):
+            return "refused: " + "; ".join(f"{objection.rule}: {objection.message}" for objection in objections[:3])
+        case Unproven(message=message) | Failing(message=message):
+            return message
+        case Plausible():
+            return "every gate is green"
+
+
+def _gate_recorder(recorder: Recorder, attempt: int) -> Callable[[Gate], None]:
+    def record(gate: Gate) -> None:
+        recorder.record(
+            EventKind.GATE,
+            attempt=attempt,
+            name=gate.name.value,
+            status=gate.status.value,
+            evidence=gate.evidence,
+            run_ids=list(gate.run_ids),
+            patch_sha256=gate.patch_sha256,
+        )
+
+    return record
+
+
+def _record_proposal(recorder: Recorder, proposal: Proposal, attempt: int) -> None:
+    recorder.record(
+        EventKind.PROPOSAL,
+        attempt=attempt,
+        engine=proposal.engine,
+        root_cause=proposal.diagnosis.root_cause,
+        confidence=proposal.diagnosis.confidence,
+        patch=proposal.patch_text,
+        new_test=None if proposal.new_test is None else proposal.new_test.path,
+        new_test_source=None if proposal.new_test is None else proposal.new_test.source,
+        why_no_test=proposal.why_no_test,
+    )
