@@ -44,7 +44,10 @@ class Spectrum:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a proposer is told. `recent_diff` is unified text since the last good revision, "" where unknown."""
+    """All that a proposer is told. `recent_diff` is unified text since the last good revision, "" where unknown.
+
+    learned: what an earlier proposer found out without finding a repair, in sentences.
+    """
 
     cluster: Cluster
     base: TestReport
@@ -54,6 +57,7 @@ class Evidence:
     changed: tuple[ChangedRange, ...] = ()
     recent_diff: str = ""
     hint: str = ""
+    learned: str = ""
     spectrum: Spectrum | None = field(default=None, repr=False)
 
 

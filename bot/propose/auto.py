@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.diagnose.types import Evidence
 from bot.ports import Bench, Proposer
 from bot.propose.types import Attempt, NoProposal, Proposal
@@ -15,10 +17,13 @@ class AutoProposer:
     def __init__(self, first: Proposer, second: Proposer) -> None:
         self._current = first
         self._second = second
+        self._learned = ""
 
     def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
-        offer = self._current.propose(evidence, attempts, bench)
+        told = replace(evidence, learned=self._learned)
+        offer = self._current.propose(told, attempts, bench)
         if isinstance(offer, NoProposal) and self._current is not self._second:
             self._current = self._second
-            return self._second.propose(evidence, attempts, bench)
+            self._learned = offer.message
+            return self._second.propose(replace(evidence, learned=self._learned), attempts, bench)
         return offer
