@@ -117,6 +117,7 @@ class Supervised:
                 if event is not _Event.ENDED:
                     self.stop()
                     self._pump(selector, time.monotonic() + _STOP_SECONDS)
+                self._kill_strays()
                 self._drain(selector)
         finally:
             self._give_back()
@@ -163,12 +164,13 @@ class Supervised:
             self._child.wait()
         self._child.stdout.close()
         os.close(self._status_pipe)
-        if b"end" not in self._status:
-            self._kill_strays()
+        self._kill_strays()
 
     def _kill_strays(self) -> None:
-        """The supervisor was killed (the tests run as the same user): find what it left by its group and by the box's
-        path in the environment."""
+        """Where the supervisor was killed (the tests run as the same user), find what it left by its group and by the
+        box's path in the environment."""
+        if self._status.endswith(b"end\n"):
+            return
         command = self._status.split(b"\n")[0]
         if command.isdigit():
             process.kill_group(int(command))
