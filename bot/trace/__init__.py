@@ -1,1 +1,33 @@
-"""trace (docs/architecture.md)."""
+"""The trajectory: what happened, written as it happens, redacted before it is written.
+
+A trace is JSON Lines. The first line is the header `{"format": "grokfix-trace/1", "started": <Unix seconds>, …}`;
+every further line is one event `{"seq", "t", "kind", "prev", …data}`: `seq` counts from 1, `t` is seconds since the
+trace was opened, `prev` is the SHA-256 (64 hex digits) of the preceding line's bytes without its newline.
+
+What the data of each kind holds. Emitters leave out what they do not know; readers take every field as optional and
+as untrusted text.
+
+| kind | data |
+| --- | --- |
+| run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes |
+| evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
+| base | run_id, tests, failed, seconds |
+| locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |
+| request | repair, model, messages: [{role, content}], max_completion_tokens |
+| reply | repair, model (as served), text, reasoning, finish_reason, seconds |
+| tool_call | repair, name, arguments |
+| tool_result | repair, name, result |
+| proposal | repair, attempt, engine, root_cause, patch, new_test: {path, source, explanation} or null |
+| applied | repair, attempt, patch_sha256, files: [path] |
+| vet | repair, attempt, objections: [{rule, path, line, message, grade: allowed, review or blocked}] |
+| sandbox_run | phase: started or finished, run_id, purpose; when finished also tests, failed, exit_code, seconds,
+|             | timed_out, oom_killed, output (its tail) |
+| gate | repair, attempt, name, status, evidence, run_ids: [run id], patch_sha256 |
+| attempt | repair, attempt, verdict, message |
+| usage | the fields of bot.ports.Usage; each event is an increment, never a running total |
+| outcome | repair (absent: the whole run), outcome, reason, message, patch, new_tests: [node id],
+|         | tests: [{id, before, after}] |
+
+`repair` counts the clusters of a run from 1, `attempt` the attempts of one repair from 1; `sandbox_run` with phase
+"started" is also how a live view learns what runs now (purpose is a phrase: "base run", "red", "suite").
+"""
