@@ -63,7 +63,7 @@ def repair(
             record=_gate_recorder(recorder, number),
         )
         attempts += (Attempt(proposal, verdict, clock.monotonic() - began),)
-        recorder.record(EventKind.ATTEMPT, attempt=number, verdict=type(verdict).__name__, message=describe(verdict))
+        _record_verdict(recorder, verdict, number)
         if isinstance(verdict, Plausible):
             return Repaired(attempts, verdict)
     return GaveUp(attempts, StopReason.BUDGET, budget.reason)
@@ -98,6 +98,7 @@ def _gate_recorder(recorder: Recorder, attempt: int) -> Callable[[Gate], None]:
 
 
 def _record_proposal(recorder: Recorder, proposal: Proposal, attempt: int) -> None:
+    test = proposal.new_test
     recorder.record(
         EventKind.PROPOSAL,
         attempt=attempt,
@@ -105,7 +106,27 @@ def _record_proposal(recorder: Recorder, proposal: Proposal, attempt: int) -> No
         root_cause=proposal.diagnosis.root_cause,
         confidence=proposal.diagnosis.confidence,
         patch=proposal.patch_text,
-        new_test=None if proposal.new_test is None else proposal.new_test.path,
-        new_test_source=None if proposal.new_test is None else proposal.new_test.source,
+        new_test=None if test is None else {"path": test.path, "source": test.source, "explanation": test.explanation},
         why_no_test=proposal.why_no_test,
     )
+
+
+def _record_verdict(recorder: Recorder, verdict: Verdict, attempt: int) -> None:
+    if not isinstance(verdict, Inapplicable):
+        patch = verdict.applied.patch
+        files = [file.path for file in patch.files]
+        recorder.record(EventKind.APPLIED, attempt=attempt, patch_sha256=patch.sha256, files=files)
+    if isinstance(verdict, Rejected | Plausible):
+        objections = [
+            {
+                "rule": each.rule,
+                "path": each.path,
+                "line": each.line,
+                "message": each.message,
+                "grade": each.grade.name.lower(),
+            }
+            for each in verdict.objections
+        ]
+        recorder.record(EventKind.VET, attempt=attempt, objections=objections)
+    name = type(verdict).__name__.lower()
+    recorder.record(EventKind.ATTEMPT, attempt=attempt, verdict=name, message=describe(verdict))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bot.evidence.failures import read_failure
-from bot.evidence.matching import resolve
+from bot.errors import ConfigError
+from bot.evidence.matching import resolve, select
 from bot.evidence.types import Failure, TestCase, TestId, TestReport
 from bot.ports import RunResult
 from bot.toolchains.types import LineHits
@@ -62,11 +63,17 @@ class Unusable:
 
 
 def measure(
-    bench: SandboxBench, wanted: tuple[TestCase, ...] | None, is_project: Callable[[str], bool], *, spectrum: bool
+    bench: SandboxBench,
+    wanted: tuple[TestCase, ...] | None,
+    selectors: tuple[str, ...],
+    is_project: Callable[[str], bool],
+    *,
+    spectrum: bool,
 ) -> Base | Unusable:
-    """Run the suite at base, then the failing wanted tests (None: all failing) again, each time in a fresh box.
+    """Run the suite at base, then the failing wanted tests again, each time in a fresh box.
 
-    `wanted` cases without a message or traceback (named by a person, or from a bare summary line) go by id alone.
+    wanted: failing cases of a report (None: all that fail here); a case without a message or traceback goes by its id
+    alone. selectors: a person's words that narrow it down; ConfigError for one that names no test.
     """
     run, hits = bench.run_with_hits(None, purpose="base", spectrum=spectrum)
     report = run.report
@@ -78,6 +85,16 @@ def measure(
     if wanted is not None:
         reported, absent = _match(wanted, report, failing, is_project)
         failing = {test: case for test, case in failing.items() if test in reported}
+    if selectors:
+        selection = select(selectors, report.by_id())
+        if selection.missing:
+            names = ", ".join(map(repr, selection.missing))
+            raise ConfigError(
+                f"no test of the suite matches {names}; give a node id as pytest prints it, a file or a name"
+            )
+        chosen = set(selection.ids)
+        failing = {test: case for test, case in failing.items() if test in chosen}
+        absent = [(test, seen) for test, seen in absent if test in chosen]
     seen = dict.fromkeys(failing, 1)
     reruns = _rerun(bench, seen, failing, is_project) if failing else ()
     runs = 1 + len(reruns)
