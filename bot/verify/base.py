@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bot.evidence.failures import read_failure
 from bot.errors import ConfigError
+from bot.evidence.failures import read_failure
 from bot.evidence.matching import resolve, select
 from bot.evidence.types import Failure, TestCase, TestId, TestReport
 from bot.ports import RunResult

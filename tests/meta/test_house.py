@@ -33,7 +33,7 @@ ROOMS = (
     ("publish",),
     ("trace",),
     ("adapters",),
-    ("run",),
+    ("reproduce", "run"),
     ("cli", "commands", "__main__"),
 )
 # Put into the sandbox as files and never imported by the bot: they know only the standard library and the test runner.
