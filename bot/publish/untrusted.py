@@ -148,8 +148,8 @@ def _line_starts(text: str) -> str:
 
 def title(text: str, limit: int = 72) -> str:
     """A pull request's or commit's title, which is no Markdown: one line without mention, reference or CI switch."""
-    text = _SKIP_CI.sub("", plain(text)).replace("`", "'").replace("@", "@" + _ZERO_WIDTH)
-    return one_line(_COMMAND.sub("/" + _ZERO_WIDTH, _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, text)), limit)
+    line = _SKIP_CI.sub(r"(\1)", one_line(text, limit)).replace("`", "'").replace("@", "@" + _ZERO_WIDTH)
+    return _COMMAND.sub("/" + _ZERO_WIDTH, _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, line))
 
 
 def cell(text: str, limit: int = 300) -> str:

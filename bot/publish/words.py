@@ -42,7 +42,7 @@ GATES: Mapping[str, str] = {
     GateName.GREEN: "the new test and the failing tests pass with it",
     GateName.MINIMAL: "every hunk is needed",
     GateName.SUITE: "nothing else got worse",
-    GateName.STABLE: "it passes again and again",
+    GateName.STABLE: "it passes every time it is repeated",
 }
 
 STATUSES: Mapping[str, str] = {
