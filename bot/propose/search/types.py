@@ -52,7 +52,6 @@ class Rule(Protocol):
 
     NAME: str
 
-    @staticmethod
-    def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
+    def candidates(self, source: Source, statement: ast.stmt) -> Iterator[Candidate]:
         """Candidates that change `statement` (for a compound statement: its header) or stand directly at it."""
         ...

@@ -209,7 +209,7 @@ def insert_before(
         return None
     start = span(source, statement)[0]
     end = newline(source)
-    text = "".join(f"{written}{end}{indent}" for written in _indented(source, indent, lines))
+    text = "".join(f"{written}{end}{indent}" for written in _indented(source, lines))
     what = description or f"insert {brief(' '.join(lines))}"
     return Candidate(source.path, statement.lineno, (Edit(start, start, text),), rule, cost, what)
 
@@ -231,13 +231,13 @@ def insert_after(
     if indent is None:
         return None
     place = line_end(source, span(source, statement)[1])
-    text = "".join(f"{newline(source)}{indent}{written}" for written in _indented(source, indent, lines))
+    text = "".join(f"{newline(source)}{indent}{written}" for written in _indented(source, lines))
     what = description or f"insert {brief(' '.join(lines))}"
     line = statement.end_lineno or statement.lineno
     return Candidate(source.path, line, (Edit(place, place, text),), rule, cost, what)
 
 
-def _indented(source: Source, indent: str, lines: tuple[str, ...]) -> list[str]:
+def _indented(source: Source, lines: tuple[str, ...]) -> list[str]:
     unit = indent_unit(source) if any(line.startswith("\t") for line in lines) else ""
     return [unit + line[1:] if line.startswith("\t") else line for line in lines]
 

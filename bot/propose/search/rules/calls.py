@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, names, role
+from bot.propose.search.facts import Role
+from bot.propose.search.scope import names, role
 from bot.propose.search.source import code, enclosing_function, expressions, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import brief, operand, replace

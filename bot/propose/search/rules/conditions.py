@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, conditions, names, role
+from bot.propose.search.facts import Role
+from bot.propose.search.scope import conditions, names, role
 from bot.propose.search.source import code, expressions, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import negation, operands, replace

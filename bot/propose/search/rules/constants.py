@@ -6,7 +6,8 @@ import ast
 import difflib
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, module_facts, names, role
+from bot.propose.search.facts import Role, module_facts
+from bot.propose.search.scope import names, role
 from bot.propose.search.source import code, enclosing_function, expressions
 from bot.propose.search.types import Candidate, Source
 from bot.propose.search.writing import operand, replace

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, names, parameters, role, scope_of
+from bot.propose.search.facts import Role, parameters
+from bot.propose.search.scope import names, role, scope_of
 from bot.propose.search.source import (
     FunctionNode,
     blocks,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, names, role
+from bot.propose.search.facts import Role
+from bot.propose.search.scope import names, role
 from bot.propose.search.source import FunctionNode, code, expressions, segment, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import insert_before, operand, reoperator, replace
@@ -103,30 +104,24 @@ def _late(source: Source, function: ast.Lambda) -> Iterator[Candidate]:
 
 def _copies(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     """A copy where two names would share one collection."""
-    shared: list[ast.expr] = []
+    shared: ast.expr | None = None
     match statement:
-        case ast.Assign(value=ast.Name() | ast.Attribute() | ast.Subscript() as value):
-            shared = [value]
-        case ast.Return(value=ast.Name() | ast.Attribute() as value):
-            shared = [value]
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append" | "add" | "put"), args=[ast.Name() as value])):
-            shared = [value]
-        case ast.Expr(value=ast.Yield(value=ast.Name() as value)):
-            shared = [value]
-        case ast.For(iter=ast.Name() | ast.Attribute() as value):
-            shared = [value]
+        case ast.Assign(value=ast.Name() | ast.Attribute() | ast.Subscript()):
+            shared = statement.value
+        case ast.Return(value=ast.Name() | ast.Attribute()) | ast.Expr(value=ast.Yield(value=ast.Name())):
+            shared = statement.value.value if isinstance(statement.value, ast.Yield) else statement.value
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append" | "add" | "put"), args=[ast.Name() as given])):
+            shared = given
+        case ast.For(iter=ast.Name() | ast.Attribute()):
+            shared = statement.iter
         case _:
             pass
-    for value in shared:
-        if isinstance(value, ast.Name) and role(source, value, value.id) & (Role.NUMBER | Role.MODULE):
-            continue
-        text = operand(segment(source, value))
-        likely = isinstance(value, ast.Name) and Role.COLLECTION in role(source, value, value.id)
-        cost = 2.4 if likely else 3.2
-        for written, more in (
-            (f"list({text})", 0.0),
-            (f"{text}.copy()", 0.1),
-            (f"{text}[:]", 0.4),
-            (f"dict({text})", 0.6),
-        ):
-            yield replace(source, value, written, NAME, cost + more)
+    if shared is None or (
+        isinstance(shared, ast.Name) and role(source, shared, shared.id) & (Role.NUMBER | Role.MODULE)
+    ):
+        return
+    text = operand(segment(source, shared))
+    likely = isinstance(shared, ast.Name) and Role.COLLECTION in role(source, shared, shared.id)
+    cost = 2.4 if likely else 3.2
+    for written, more in ((f"list({text})", 0.0), (f"{text}.copy()", 0.1), (f"{text}[:]", 0.4), (f"dict({text})", 0.6)):
+        yield replace(source, shared, written, NAME, cost + more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import module_facts
+from bot.propose.search.facts import module_facts
 from bot.propose.search.source import code, enclosing_class, expressions, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import replace, rewrite

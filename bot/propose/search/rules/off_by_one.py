@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, fits, names, role
+from bot.propose.search.facts import Role
+from bot.propose.search.scope import fits, names, role
 from bot.propose.search.source import code, expressions
 from bot.propose.search.types import Candidate, Source
 from bot.propose.search.writing import operand, operands, replace
@@ -19,8 +20,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     """One more or one less where a number counts or points; another part of a sequence."""
     for node in expressions(source, statement):
         match node:
-            case ast.Subscript(slice=ast.Slice() as part):
-                yield from _slice(source, node, part)
+            case ast.Subscript(slice=ast.Slice() as cut):
+                yield from _slice(source, node, cut)
             case ast.Subscript(slice=ast.Tuple(elts=parts)):
                 for part in parts:
                     yield from _around(source, part, 1.6)
@@ -112,7 +113,7 @@ def _slice(source: Source, node: ast.Subscript, part: ast.Slice) -> Iterator[Can
     lower = code(source, part.lower) if part.lower is not None else ""
     upper = code(source, part.upper) if part.upper is not None else ""
     step = f":{code(source, part.step)}" if part.step is not None else ""
-    texts = [(f"{value}[{lower}:{upper}{step}]", 9.0)]
+    texts: list[tuple[str, float]] = []
     if not lower:
         texts.append((f"{value}[1:{upper}{step}]", 1.8))
     if not upper:
@@ -122,7 +123,7 @@ def _slice(source: Source, node: ast.Subscript, part: ast.Slice) -> Iterator[Can
     if bool(lower) != bool(upper):
         texts.append((f"{value}[{upper}:{lower}{step}]", 1.8))
     texts.append((value, 2.4))
-    for text, cost in texts[1:]:
+    for text, cost in texts:
         yield replace(source, node, text, NAME, cost)
 
 

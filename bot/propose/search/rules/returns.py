@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, conditions, facts, names, role, scope_of
+from bot.propose.search.facts import Role, facts
+from bot.propose.search.scope import conditions, names, role, scope_of
 from bot.propose.search.source import FunctionNode, code, enclosing_function, expressions, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import insert_after, negation, operands, replace, rewrite

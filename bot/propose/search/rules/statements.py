@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bot.propose.search.scope import GROWING, Role, facts, names, role, scope_of
+from bot.propose.search.facts import GROWING, Role, facts
+from bot.propose.search.scope import names, role, scope_of
 from bot.propose.search.source import (
     FunctionNode,
     Loop,

@@ -6,7 +6,8 @@ import ast
 import itertools
 from collections.abc import Iterator
 
-from bot.propose.search.scope import Role, borrowed, fits, is_builtin, module_facts, names, role
+from bot.propose.search.facts import Role, module_facts
+from bot.propose.search.scope import borrowed, fits, is_builtin, names, role
 from bot.propose.search.source import code, expressions, span
 from bot.propose.search.types import Candidate, Source
 from bot.propose.search.writing import replace, swap
