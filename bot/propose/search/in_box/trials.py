@@ -1,0 +1,247 @@
+"""Try candidates: the tests are imported and collected once, every candidate runs in a fork of that.
+
+nursery (runner imported, project not) ─┬─ collector (project imported, tests collected) ─┬─ child: swapped functions
+                                        └─ child: candidate imported anew                 └─ …
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .files import replaced
+from .harness import Collected, collect
+from .job import CandidateJob, Job, Results
+from .pool import Ending, Report, Task, run_all
+from .swap import Live, Module, Swap, apply, substitute
+
+SWAP_SECONDS = 2.0  # of processor time to put a swap in place: far more than it takes
+
+
+class Stopper:
+    """When to stop: at the job's deadline, or some time after the first plausible candidate."""
+
+    def __init__(self, job: Job) -> None:
+        self.deadline = job.deadline
+        self.linger = job.linger
+
+    def __call__(self) -> float:
+        return self.deadline
+
+    def plausible(self) -> None:
+        self.deadline = min(self.deadline, time.monotonic() + self.linger)
+
+
+def baseline(job: Job, results: Results) -> None:
+    """Run every test once in a fork of its own, unchanged: outcome, seconds, and whether it starts processes."""
+
+    def work(collected: Collected) -> dict[str, Any]:
+        def settle(test: int, ending: Ending) -> None:
+            said = ending.said or {}
+            results.write(
+                "measured",
+                test=test,
+                outcome="passed" if said.get("passed") else ending.fate if ending.said is None else "failed",
+                seconds=said.get("seconds", ending.seconds),
+                spawns=bool(said.get("spawns")),
+            )
+
+        tasks = (Task(index, measuring(job, collected, index), SWAP_SECONDS) for index in sorted(collected.items))
+        run_all(tasks, job.jobs, lambda: job.deadline, settle)
+        return {}
+
+    in_collector(job, results, work)
+
+
+def measuring(job: Job, collected: Collected, index: int) -> Callable[[Report], None]:
+    def body(report: Report) -> None:
+        spawns: list[str] = []
+        sys.addaudithook(lambda event, _arguments: spawns.append(event) if event in SPAWNING else None)
+        report.begin(index, job.limits[index])
+        started = time.process_time()
+        passed = all(run() for _, run in collected.run_tests([index]))
+        report.end(passed=passed, seconds=time.process_time() - started, spawns=bool(spawns))
+
+    return body
+
+
+SPAWNING = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
+
+
+def validate(job: Job, results: Results) -> None:
+    """Try every candidate; those that cannot be swapped into the running process are imported anew."""
+    modules = {path: read(path) for path in {candidate.path for candidate in job.candidates}}
+    anew = [candidate for candidate in job.candidates if modules[candidate.path] is not None]
+    stopper = Stopper(job)
+    if not job.in_files:
+
+        def work(collected: Collected) -> dict[str, Any]:
+            return {"anew": swap_all(job, results, collected, modules, stopper), "deadline": stopper.deadline}
+
+        answer = in_collector(job, results, work)
+        left = set(answer.get("anew", []))
+        stopper.deadline = min(stopper.deadline, float(answer.get("deadline", stopper.deadline)))
+        anew = [candidate for candidate in anew if candidate.key in left]
+    import_all(job, results, anew, modules, stopper)
+
+
+def read(path: str) -> Module | None:
+    try:
+        return Module(path)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def swap_all(
+    job: Job, results: Results, collected: Collected, modules: dict[str, Module | None], stopper: Stopper
+) -> list[int]:
+    """Try by swapping; returns the keys of those that need a fresh import after all."""
+    if any(index not in collected.items for index in range(job.targets)):
+        return [candidate.key for candidate in job.candidates]  # a target that cannot even be collected
+    live = Live(set(modules), collected.ran)
+    anew: list[int] = []
+
+    def tasks() -> Iterator[Task]:
+        for candidate in job.candidates:
+            module = modules[candidate.path]
+            try:
+                swap = None if module is None else module.change(candidate.edits)
+            except (SyntaxError, ValueError, RecursionError):
+                module = None
+            if module is None:
+                results.write("trial", key=candidate.key, outcome="invalid", test=-1, seconds=0.0, way="none")
+            elif swap is not None and live.can_swap(swap):
+                yield Task(candidate.key, swapping(candidate, swap), SWAP_SECONDS)
+            else:
+                anew.append(candidate.key)
+
+    def swapping(candidate: CandidateJob, swap: tuple[Swap, ...]) -> Callable[[Report], None]:
+        def body(report: Report) -> None:
+            live.swap(swap)
+            run_candidate(job, collected, candidate, report)
+
+        return body
+
+    run_all(tasks(), job.jobs, stopper, settling(results, stopper, "swap"))
+    return anew
+
+
+def import_all(
+    job: Job,
+    results: Results,
+    candidates: Sequence[CandidateJob],
+    modules: dict[str, Module | None],
+    stopper: Stopper,
+) -> None:
+    """Try by a fresh import in a fork of this process, which has imported the runner and nothing of the project."""
+    if job.runner == "pytest" and candidates:
+        import pytest  # noqa: F401 (so that each child need not)
+
+    def importing(candidate: CandidateJob, text: str) -> Callable[[Report], None]:
+        def body(report: Report) -> None:
+            substitute(candidate.path, text)
+            collect(
+                job.runner,
+                job.arguments,
+                job.root,
+                job.wanted,
+                lambda collected: run_candidate(job, collected, candidate, report),
+            )
+
+        return body
+
+    def tasks() -> Iterator[Task]:
+        for candidate in candidates:
+            module = modules[candidate.path]
+            if module is not None:
+                text = apply(module.text, candidate.edits)
+                if job.in_files:
+                    with replaced(candidate.path, text):
+                        yield Task(candidate.key, importing(candidate, text), job.set_up)
+                else:
+                    yield Task(candidate.key, importing(candidate, text), job.set_up)
+
+    # A file holds one candidate at a time; the pool asks for the next task when the one before it has ended.
+    run_all(tasks(), 1 if job.in_files else job.jobs, stopper, settling(results, stopper, "import"))
+
+
+def run_candidate(job: Job, collected: Collected, candidate: CandidateJob, report: Report) -> None:
+    """In the child: the failing tests first, then the rest, up to the first that does not pass."""
+    for index, run in collected.run_tests([*range(job.targets), *candidate.rest]):
+        report.begin(index, job.limits[index])
+        if not run():
+            report.end(passed=False, test=index)
+            return
+    report.end(passed=True, test=-1)
+
+
+def settling(results: Results, stopper: Stopper, way: str) -> Callable[[int, Ending], None]:
+    def settle(key: int, ending: Ending) -> None:
+        said = ending.said or {}
+        outcome = ending.fate
+        if ending.said is not None:
+            outcome = "plausible" if said.get("passed") is True else "failed"
+        if outcome == "plausible":
+            stopper.plausible()
+        results.write("trial", key=key, outcome=outcome, test=ending.test, seconds=round(ending.seconds, 4), way=way)
+
+    return settle
+
+
+def in_collector(job: Job, results: Results, work: Callable[[Collected], dict[str, Any]]) -> dict[str, Any]:
+    """Collect in a fork, do `work` there, and bring back its answer ({} where it was lost, which is written down)."""
+    reader, writer = os.pipe()
+    if job.runner == "pytest":
+        import pytest  # noqa: F401 (once, here, for all that is forked)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(reader)
+            os.setsid()
+            started = time.process_time()
+
+            def loop(collected: Collected) -> None:
+                results.write(
+                    "collected", tests=sorted(collected.items), seconds=round(time.process_time() - started, 4)
+                )
+                answer = work(collected)
+                os.write(writer, json.dumps(answer).encode())
+                os._exit(0)  # the session's own end may not happen twice
+
+            collect(job.runner, job.arguments, job.root, job.wanted, loop)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    answer = read_answer(reader, job.deadline + 5.0)
+    os.close(reader)
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    status = os.waitpid(pid, 0)[1]
+    if answer is None:
+        results.write("fault", message="the tests could not be collected in one process", status=status)
+    return answer or {}
+
+
+def read_answer(reader: int, deadline: float) -> dict[str, Any] | None:
+    import select
+
+    data = b""
+    while time.monotonic() < deadline:
+        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            break
+        more = os.read(reader, 1 << 16)
+        if not more:
+            try:
+                answer: dict[str, Any] = json.loads(data.decode("utf-8", "replace"))
+            except ValueError:
+                return None
+            return answer
+        data += more
+    return None
