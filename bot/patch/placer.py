@@ -1,0 +1,329 @@
+"""Placing drafts on the files that are there: each hunk in exactly one place, or the whole is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
+from bot.patch.matching import Reindent, Tolerance, indentation, nearest, positions, quoted
+from bot.patch.types import Refusal
+from bot.ports import Overlay
+from bot.workspace import paths
+
+_ELISION = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Splice:
+    """Replace file lines [start, end) by `lines` (without line ends)."""
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+    unterminated: bool | None = None  # None: nothing is said about the end of the file
+
+
+def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
+    """Whole new contents of the files that the drafts change, or why they do not fit.
+
+    read: content of a regular file at base by repository path, None where there is none.
+    """
+    overlay: dict[str, bytes | None] = {}
+
+    def current(path: str) -> bytes | None:
+        return overlay[path] if path in overlay else read(path)
+
+    for claimed in drafts:
+        for path in (claimed.old_path, claimed.new_path):
+            wrong = None if path is None else paths.problem(path)
+            if wrong is not None:
+                return Refusal(f"the path {path!r} {wrong}", path or "")
+        draft = _as_it_lies(claimed, current)
+        refusal = _create(draft, current, overlay) if draft.old_path is None else _edit(draft, current, overlay)
+        if refusal is not None:
+            return refusal
+    changed = {path: content for path, content in overlay.items() if content != read(path)}
+    return changed or Refusal("the diff changes nothing: every file stays as it is")
+
+
+def _as_it_lies(draft: FileDraft, read: Callable[[str], bytes | None]) -> FileDraft:
+    """With prefixes a/ and b/ that turn out to be folders, or that were not taken off."""
+    old = draft.old_path
+    if old is None or read(old) is not None:
+        return draft
+    for candidate in (f"a/{old}", old.removeprefix("a/").removeprefix("b/")):
+        if read(candidate) is not None:
+            new = candidate if draft.new_path == old else draft.new_path
+            return FileDraft(candidate, new, draft.hunks, draft.whole)
+    return draft
+
+
+def _create(draft: FileDraft, read: Callable[[str], bytes | None], overlay: dict[str, bytes | None]) -> Refusal | None:
+    path = draft.path
+    if read(path) is not None:
+        return Refusal(f"{path} is to be created, but it exists; send a change against its content", path)
+    lines: list[str] = []
+    unterminated = False
+    for hunk in draft.hunks:
+        for line in hunk.lines:
+            if line.kind == "-" or (line.kind == " " and line.text.strip()):
+                return Refusal(
+                    f"the new file {path} has the line {line.text[:120]!r} without a '+'; every line of it needs one",
+                    path,
+                )
+            lines.append(line.text)
+            unterminated = line.unterminated
+    text = "\n".join(lines) + ("" if unterminated or not lines else "\n")
+    overlay[path] = text.encode("utf-8", "replace")
+    return None
+
+
+def _edit(draft: FileDraft, read: Callable[[str], bytes | None], overlay: dict[str, bytes | None]) -> Refusal | None:
+    path = draft.old_path
+    assert path is not None
+    content = read(path)
+    if content is None:
+        return Refusal(f"{path} is not a file of the repository; check the path, or create it from /dev/null", path)
+    target = draft.new_path
+    if draft.whole:
+        overlay[path] = None
+        return None
+    if target is not None and target != path and read(target) is not None:
+        return Refusal(f"{path} is to be renamed to {target}, which exists", target)
+    if b"\0" in content:
+        return Refusal(f"{path} is binary; only text can be patched", path)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Refusal(f"{path} is not UTF-8 (byte {error.start}); only UTF-8 text can be patched", path)
+    result = _rewrite(text, draft.hunks, path) if draft.hunks else text
+    if isinstance(result, Refusal):
+        return result
+    if target is None:
+        if result.strip():
+            return Refusal(f"{path} is to be deleted, but its deletion leaves lines that were not quoted", path)
+        overlay[path] = None
+        return None
+    if target != path:
+        overlay[path] = None
+    overlay[target] = result.encode("utf-8", "replace")
+    return None
+
+
+def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
+    ended = text.split("\n")  # not splitlines: a form feed or U+2028 does not end a line of a diff
+    terminated = ended[-1] == ""
+    if terminated:
+        ended.pop()
+    lines = [line.removesuffix("\r") for line in ended]
+    splices: list[_Splice] = []
+    displacement = 0
+    for number, hunk in enumerate(hunks, 1):
+        placed = _place_hunk(lines, hunk, displacement, f"hunk {number} of {path}", path)
+        if isinstance(placed, Refusal):
+            return placed
+        start, found = placed
+        if hunk.claimed is not None:
+            displacement = start - (hunk.claimed - 1)
+        splices += found
+    splices.sort(key=lambda splice: (splice.start, splice.end))
+    for before, after in pairwise(splices):
+        if after.start < before.end or (after.start == before.start and before.end == after.end):
+            return Refusal(f"two hunks of {path} change the same line {after.start + 1}; send one hunk for both", path)
+    return _join(ended, terminated, splices)
+
+
+def _join(ended: list[str], terminated: bool, splices: Sequence[_Splice]) -> str:
+    """The file with its splices; added lines take the line end of the line before them (else of the one after)."""
+    result: list[str] = []
+    position = 0
+    count = len(ended)
+    final_newline = terminated or not ended
+    for splice in splices:
+        result += ended[position : splice.start]
+        neighbours = [*ended[splice.start : splice.end], *ended[max(splice.start - 1, 0) : splice.start + 1]]
+        # The last line without a newline says nothing of line ends.
+        known = [line for line in neighbours if terminated or line is not ended[-1]]
+        end = "\r" if known and known[0].endswith("\r") else ""
+        if splice.start == count and not terminated and result and end:
+            result[-1] = result[-1].removesuffix("\r") + "\r"
+        result += [line + end for line in splice.lines]
+        position = splice.end
+        if splice.unterminated is not None and splice.end == count:
+            final_newline = not splice.unterminated
+    result += ended[position:]
+    if not result:
+        return ""
+    if not final_newline:
+        result[-1] = result[-1].removesuffix("\r")
+    return "\n".join(result) + ("\n" if final_newline else "")
+
+
+def _place_hunk(
+    lines: list[str], hunk: HunkDraft, displacement: int, name: str, path: str
+) -> tuple[int, list[_Splice]] | Refusal:
+    wanted = [line.text for line in hunk.old]
+    if not any(text.strip() for text in wanted):
+        if not lines and not any(wanted):
+            return 0, [_Splice(0, 0, tuple(line.text for line in hunk.lines if line.kind == "+"), _unterminated(hunk))]
+        return Refusal(
+            f"{name} quotes no line of the file, so its place cannot be known; add unchanged lines before and after",
+            path,
+        )
+    for tolerance in Tolerance:
+        found = positions(lines, wanted, tolerance)
+        if not found:
+            continue
+        start = _choose(lines, found, hunk, displacement)
+        if start is None:
+            where = ", ".join(str(position + 1) for position in found[:8])
+            return Refusal(
+                f"{name} fits in {len(found)} places (lines {where}); add unchanged lines until it fits in one."
+                f" It looks for:\n{quoted(wanted)}",
+                path,
+            )
+        splices = _splices(lines, hunk.lines, start)
+        if splices is not None:
+            return start, splices
+        return Refusal(
+            f"{name} fits at line {start + 1} with another indentation only, and what its added lines need is unclear;"
+            f" copy the file's lines as they are:\n{quoted(lines[start : start + len(wanted)], start + 1)}",
+            path,
+        )
+    if hunk.old[-1].bare:  # probably a line of what followed the hunk
+        body = list(hunk.lines)
+        while body and body[-1].bare:
+            body.pop()
+        return _place_hunk(lines, HunkDraft(tuple(body), hunk.claimed, hunk.section), displacement, name, path)
+    parts = _parts(hunk)
+    if len(parts) > 1:
+        return _place_parts(lines, parts, name, path)
+    return _not_found(lines, hunk, wanted, name, path)
+
+
+def _choose(lines: list[str], found: tuple[int, ...], hunk: HunkDraft, displacement: int) -> int | None:
+    """The one place among equals that the hunk's own claims single out; None where they do not."""
+    if len(found) == 1:
+        return found[0]
+    if any(line.unterminated for line in hunk.old):
+        at_end = [start for start in found if start + len(hunk.old) == len(lines)]
+        if len(at_end) == 1:
+            return at_end[0]
+    inside = _inside(lines, found, hunk.section)
+    if len(inside) == 1:
+        return inside[0]
+    if hunk.claimed is None:
+        return None
+    among = inside or found
+    expected = hunk.claimed - 1 + displacement
+    ranked = sorted(among, key=lambda start: abs(start - expected))
+    if abs(ranked[0] - expected) < abs(ranked[1] - expected):
+        return ranked[0]
+    return None
+
+
+def _inside(lines: list[str], found: tuple[int, ...], section: str) -> tuple[int, ...]:
+    """Places within the block that the hunk's section line opens, if that line stands in the file once."""
+    label = section.strip()
+    if len(label) < 3:
+        return ()
+    heads = [index for index, line in enumerate(lines) if line.strip().startswith(label)]
+    if len(heads) != 1:
+        return ()
+    depth = len(indentation(lines[heads[0]]).expandtabs())
+    end = len(lines)
+    for index in range(heads[0] + 1, len(lines)):
+        line = lines[index]
+        if line.strip() and line.strip()[0] not in ")]}" and len(indentation(line).expandtabs()) <= depth:
+            end = index
+            break
+    return tuple(start for start in found if heads[0] <= start < end)
+
+
+def _splices(lines: list[str], hunk: Sequence[DraftLine], start: int) -> list[_Splice] | None:
+    """The changes of a hunk whose old lines begin at `start`; None where its indentation cannot be carried over."""
+    old = [line for line in hunk if line.kind != "+"]
+    reindent = Reindent([(line.text, lines[start + offset]) for offset, line in enumerate(old)])
+    if not reindent.consistent:
+        return None
+    splices: list[_Splice] = []
+    position = start
+    removed, added = 0, list[str]()
+    unterminated: bool | None = None
+
+    def flush() -> None:
+        nonlocal removed, unterminated
+        if removed or added:
+            end = position
+            splices.append(_Splice(end - removed, end, tuple(added), unterminated))
+        removed, unterminated = 0, None
+        added.clear()
+
+    for line in hunk:
+        if line.kind == " ":
+            flush()
+            position += 1
+        elif line.kind == "-":
+            if added:
+                flush()
+            position += 1
+            removed += 1
+            unterminated = False if line.unterminated else unterminated
+        else:
+            text = reindent.line(line.text)
+            if text is None:
+                return None
+            added.append(text)
+            unterminated = True if line.unterminated else unterminated
+    flush()
+    return splices
+
+
+def _unterminated(hunk: HunkDraft) -> bool:
+    return any(line.unterminated for line in hunk.lines if line.kind == "+")
+
+
+def _parts(hunk: HunkDraft) -> list[HunkDraft]:
+    """The hunk cut at context lines like "..." or "# ... unchanged", by which authors leave code out."""
+    parts: list[list[DraftLine]] = [[]]
+    for line in hunk.lines:
+        if line.kind == " " and _ELISION.match(line.text):
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return [HunkDraft(tuple(part), None, hunk.section) for part in parts if part]
+
+
+def _place_parts(
+    lines: list[str], parts: Sequence[HunkDraft], name: str, path: str
+) -> tuple[int, list[_Splice]] | Refusal:
+    """Place the parts one after the other; each must fit in one place only behind the one before."""
+    splices: list[_Splice] = []
+    first: int | None = None
+    floor = 0
+    for number, part in enumerate(parts, 1):
+        if not part.changes and number == len(parts):
+            break
+        placed = _place_hunk(lines[floor:], part, 0, f"part {number} of {name}", path)
+        if isinstance(placed, Refusal):
+            return placed
+        start, found = placed
+        splices += [_Splice(s.start + floor, s.end + floor, s.lines, s.unterminated) for s in found]
+        first = start + floor if first is None else first
+        floor += start + len(part.old)
+    return first or 0, splices
+
+
+def _not_found(lines: list[str], hunk: HunkDraft, wanted: list[str], name: str, path: str) -> Refusal:
+    result = [line.text for line in hunk.lines if line.kind != "-"]
+    if hunk.changes and positions(lines, result, Tolerance.TRAILING):
+        return Refusal(f"{name} seems to be applied already: the lines it leads to are there", path)
+    message = f"{name} does not fit: these lines are not in the file one after the other:\n{quoted(wanted)}"
+    near = nearest(lines, wanted)
+    if near is None:
+        return Refusal(f"{message}\nNothing in {path} is like them; it has {len(lines)} lines.", path)
+    start, count = near
+    return Refusal(f"{message}\nThe nearest that are there:\n{quoted(lines[start : start + count], start + 1)}", path)
