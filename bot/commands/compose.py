@@ -1,0 +1,242 @@
+"""The composition root: which adapter does what, chosen from settings and flags."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from bot import config
+from bot.adapters.clock import SystemClock
+from bot.budget import Budget
+from bot.config import Settings, SuiteSettings
+from bot.errors import ConfigError, SandboxError
+from bot.ports import Clock, Model, Proposer, Recorder, Sandbox
+from bot.reproduce import Job, Tools
+from bot.toolchains.python import PythonToolchain
+from bot.toolchains.types import Runtime
+from bot.workspace.git import Repository
+
+CONFIG_PATH = ".github/grokfix.yml"
+MOST_CANDIDATES = 20_000
+SEARCH_SHARE = 0.3
+"""Share of the minutes that search may take under engine `auto`."""
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person asked of one run, besides settings."""
+
+    tests: tuple[str, ...] = ()
+    junit: tuple[str, ...] = ()
+    log: str | None = None
+    good: str = ""
+    hint: str = ""
+    output: str | None = None
+    allow_dirty: bool = False
+    apply: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Request:
+        """From parsed flags; a command without a flag has its default."""
+        given = vars(options)
+        taken = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        return cls(**{**taken, "tests": tuple(options.tests), "junit": tuple(options.junit)})
+
+
+def settings_of(options: argparse.Namespace, root: Path) -> Settings:
+    """Defaults, the checkout's file or `--config`, then flags."""
+    path = Path(options.config) if options.config else root / CONFIG_PATH
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if options.config:
+            raise ConfigError(f"there is no settings file {path}; check --config") from error
+        text = None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error}") from error
+    settings = config.load(
+        text,
+        str(path),
+        config.process_environment(),
+        model=getattr(options, "model", None),
+        base_url=getattr(options, "base_url", None),
+        engine=getattr(options, "engine", None),
+        sandbox=options.sandbox,
+        max_attempts=getattr(options, "max_attempts", None),
+        max_minutes=options.max_minutes,
+        max_cost=getattr(options, "max_cost", None),
+        test_command=options.test_command,
+    )
+    if settings.engine == "model" and not settings.model.api_key:
+        raise ConfigError(
+            f"--engine model needs a key in the variable {settings.model.api_key_env}; "
+            "set it, or use --engine search, which needs none"
+        )
+    return settings
+
+
+def secrets_of(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Values that must never be written or sent: the key, set-up secrets, and variables named like secrets."""
+    found = [settings.model.api_key]
+    found += [value.decode("utf-8", "replace") for suite in settings.suites for value in suite.setup_secrets.values()]
+    found += [value for name, value in environment.items() if _SECRET_NAME.search(name)]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A private temporary folder, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="grokfix-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def choose_sandbox(settings: Settings, scratch: Path) -> Sandbox:
+    """The sandbox that settings ask for; `auto` is Docker, and never the machine itself."""
+    kind = settings.sandbox.kind
+    if kind == "process":
+        from bot.adapters.local import ProcessSandbox
+
+        return ProcessSandbox(scratch)
+    from bot.adapters.docker import DockerSandbox
+
+    cache = Path(settings.sandbox.image_cache) if settings.sandbox.image_cache else None
+    try:
+        return DockerSandbox.connect(cache)
+    except SandboxError as error:
+        if kind == "docker":
+            raise
+        raise SandboxError(
+            f"{error}\nTo run the tests on this machine instead, without isolation, say --sandbox process."
+        ) from error
+
+
+def suite_of(settings: Settings, sandbox: Sandbox, root: Path) -> SuiteSettings:
+    """The suite to run; on the machine itself with an interpreter of the machine, in an image with the image's."""
+    suite = settings.suites[0]
+    if sandbox.isolated:
+        return replace(suite, interpreter="")
+    return replace(suite, interpreter=suite.interpreter or _interpreter(root, config.process_environment()))
+
+
+def job_of(request: Request, suite: SuiteSettings, root: Path) -> Job:
+    """What to do, from the flags; reads the reports that they name."""
+    from bot.commands.evidence import failing_cases
+
+    return Job(
+        suite=suite,
+        wanted=failing_cases(request.junit, request.log, root),
+        selectors=request.tests,
+        good=request.good,
+        hint=request.hint,
+        include_work_tree=request.allow_dirty,
+    )
+
+
+def _interpreter(root: Path, environment: Mapping[str, str]) -> str:
+    """Python that the process sandbox runs tests with: the project's own environment, the active one, this one."""
+    folders = [root / ".venv", root / "venv"]
+    folders += [Path(environment[name]) for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if environment.get(name)]
+    for folder in folders:
+        python = folder / "bin" / "python"
+        if python.exists():
+            return str(python)
+    return sys.executable
+
+
+def open_repository(path: Path, scratch: Path, *, allow_dirty: bool) -> Repository:
+    """The repository at `path`; ConfigError where it has uncommitted changes and they were not allowed."""
+    repository = Repository.open(path, scratch)
+    if not allow_dirty:
+        dirty = repository.dirty()
+        if dirty:
+            shown = "".join(f"\n  {name}" for name in dirty[:10]) + ("\n  …" if len(dirty) > 10 else "")
+            raise ConfigError(
+                f"{repository.root} has {len(dirty)} uncommitted changes:{shown}\n"
+                "Commit or stash them, or say --allow-dirty to take them along (they are copied, never touched)."
+            )
+    return repository
+
+
+def tools_for(
+    settings: Settings,
+    repository: Repository,
+    sandbox: Sandbox,
+    recorder: Recorder,
+    suite: SuiteSettings,
+) -> Tools:
+    """Everything a run needs."""
+    clock = SystemClock()
+    toolchain = PythonToolchain(suite)
+    budget = Budget(settings.limits, clock)
+    model = _model(settings, clock)
+
+    def proposer(runtime: Runtime, for_repair: Recorder) -> Proposer:
+        return _proposer(settings, toolchain, runtime, budget, model, for_repair)
+
+    return Tools(repository, sandbox, toolchain, recorder, clock, budget, proposer)
+
+
+def _model(settings: Settings, clock: Clock) -> Model | None:
+    if settings.engine == "search" or not settings.model.api_key:
+        return None
+    from bot.adapters.openai import OpenAIModel
+    from bot.budget import load_prices
+
+    return OpenAIModel(settings.model, clock, load_prices(settings.model.prices))
+
+
+@contextmanager
+def interruptible(sandbox: Sandbox) -> Iterator[None]:
+    """SIGINT and SIGTERM end running commands and raise KeyboardInterrupt; a second signal does nothing more."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        sandbox.cancel()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _proposer(
+    settings: Settings,
+    toolchain: PythonToolchain,
+    runtime: Runtime,
+    budget: Budget,
+    model: Model | None,
+    recorder: Recorder,
+) -> Proposer:
+    """One proposer for one repair: search, the model, or both in that order."""
+    if model is not None and settings.engine == "model":
+        return _model_proposer(settings, model, budget, recorder)
+    from bot.propose.search.engine import SearchProposer
+
+    share = None if model is None else settings.limits.minutes * 60 * SEARCH_SHARE
+    jobs = max(1, round(settings.sandbox.limits.cpus))
+    search = SearchProposer(toolchain, runtime, share_seconds=share, max_candidates=MOST_CANDIDATES, jobs=jobs)
+    if model is None:
+        return search
+    from bot.propose.auto import AutoProposer
+
+    return AutoProposer(search, _model_proposer(settings, model, budget, recorder))
+
+
+def _model_proposer(settings: Settings, model: Model, budget: Budget, recorder: Recorder) -> Proposer:
+    from bot.propose.model.proposer import ModelProposer
+
+    return ModelProposer(model, settings, budget, recorder)

@@ -1,0 +1,47 @@
+"""`grokfix explain`: what failed, where and why; no patch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import config
+from bot.commands.compose import (
+    Request,
+    choose_sandbox,
+    interruptible,
+    job_of,
+    open_repository,
+    scratch_folder,
+    secrets_of,
+    settings_of,
+    suite_of,
+    tools_for,
+)
+from bot.publish.explain import render_json, render_text
+from bot.publish.terminal import LiveView
+from bot.reproduce import Stages, reproduce
+from bot.trace.redact import Redactor
+from bot.trace.tee import Redacting
+
+
+def execute(options: argparse.Namespace) -> int:
+    """0 when the diagnosis was made, whatever it says."""
+    with scratch_folder() as scratch:
+        repository = open_repository(Path(options.path), scratch, allow_dirty=options.allow_dirty)
+        settings = settings_of(options, repository.root)
+        redactor = Redactor(secrets_of(settings, config.process_environment()))
+        sandbox = choose_sandbox(settings, scratch)
+        suite = suite_of(settings, sandbox, repository.root)
+        with LiveView(Console(stderr=True), verbose=options.verbose) as view, interruptible(sandbox):
+            sandbox.sweep()
+            tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite)
+            job = job_of(Request.of(options), suite, repository.root)
+            with reproduce(job, settings, tools, Stages(tools.clock)) as seen:
+                explanation = explain(seen)
+        render = render_json if options.format == "json" else render_text
+        sys.stdout.write(redactor.redact(render(explanation)))
+    return 0
