@@ -1,0 +1,184 @@
+"""The Docker sandbox: set-up with a closed network, then a fresh hardened container without network for every run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from bot.adapters import docker_box
+from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape
+from bot.adapters.docker_engine import Engine
+from bot.adapters.docker_events import OomWatch
+from bot.adapters.docker_files import CHUNK, Packed, pack_tree, put
+from bot.adapters.docker_services import start_services
+from bot.adapters.docker_setup import Image, fetch_extras, setup_image
+from bot.errors import SandboxError
+from bot.ports import Limits, Overlay, Service, SetUp
+
+LEAST_WORKSPACE = 1 << 30
+LEAST_INODES = 100_000
+
+
+class DockerSandbox:
+    """ports.Sandbox on a Docker engine. `connect` makes one; `close` hangs up."""
+
+    name = "docker"
+    isolated = True
+
+    def __init__(self, engine: Engine, image_cache: Path | None = None) -> None:
+        self._engine = engine
+        self._image_cache = image_cache
+
+    @classmethod
+    def connect(cls, image_cache: Path | None = None) -> DockerSandbox:
+        """Connect to the engine that the docker command uses; SandboxError with advice where none answers.
+
+        image_cache: folder in which set-up images are kept as `<key>.tar`, for the cache of a CI service.
+        """
+        return cls(Engine.connect(), image_cache)
+
+    def set_up(self, plan: SetUp, tree: Path, limits: Limits) -> DockerEnvironment:
+        engine = self._engine
+        engine.check(limits)
+        packed = pack_tree(tree)
+        try:
+            image = setup_image(engine, plan, tree, packed, limits, self._image_cache)
+            for service in plan.services:
+                engine.image(service.image)
+            extras = fetch_extras(engine, image, packed.paths)
+            shape = _shape(engine, plan, image, packed, limits)
+            return DockerEnvironment(engine, shape, packed, extras, plan.services)
+        except BaseException:
+            packed.close()
+            raise
+
+    def sweep(self) -> int:
+        return self._engine.sweep()
+
+    def cancel(self) -> None:
+        self._engine.cancel()
+
+    def close(self) -> None:
+        """Remove what is left of this run and hang up; idempotent."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _shape(engine: Engine, plan: SetUp, image: Image, packed: Packed, limits: Limits) -> Shape:
+    workspace = limits.workspace if limits.workspace is not None else max(LEAST_WORKSPACE, 3 * packed.size)
+    environment_id = os.urandom(8).hex()
+    shape = Shape(
+        image=image.tag,
+        limits=limits,
+        workspace=workspace,
+        quota=True,
+        inodes=max(LEAST_INODES, 4 * len(packed.paths)),
+        environment=plan.environment,
+        volumes=image.volumes,
+        label=f"grokfix.environment.{environment_id}",
+    )
+    return shape if shape.memory <= engine.free_memory() // 2 else shape.without_quota()
+
+
+class DockerEnvironment:
+    """ports.Environment: one set-up image, one tree, a fresh container for every box."""
+
+    name = "docker"
+    isolated = True
+
+    def __init__(
+        self, engine: Engine, shape: Shape, packed: Packed, extras: IO[bytes] | None, services: tuple[Service, ...]
+    ) -> None:
+        self._engine = engine
+        self._shape = shape
+        self._packed = packed
+        self._extras = extras
+        self._services = services
+        self._oom = OomWatch(engine, shape.label)
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grokfix-prepare")
+        self._next: Future[DockerBox] | None = None
+        self._closed = False
+        self.description = _describe(shape, services)
+
+    def open(self, overlay: Overlay | None = None) -> DockerBox:
+        if self._closed:
+            raise SandboxError("this environment is closed; set it up again")
+        prepared, self._next = self._next, None
+        box = prepared.result() if prepared is not None else self._make()
+        if overlay:
+            try:
+                box.overlay(overlay)
+            except BaseException:
+                box.close()
+                raise
+        return box
+
+    def prepare(self) -> None:
+        if self._next is None and not self._closed:
+            self._next = self._executor.submit(self._make)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        prepared, self._next = self._next, None
+        self._executor.shutdown(wait=True)
+        if prepared is not None and prepared.exception() is None:
+            prepared.result().close()
+        self._oom.close()
+        self._packed.close()
+        if self._extras is not None:
+            self._extras.close()
+
+    def _make(self) -> DockerBox:
+        """A box with the tree and what set-up generated."""
+        engine, shape = self._engine, self._shape
+        others = start_services(engine, shape.image, self._services) if self._services else ()
+        container = ""
+        try:
+            container = docker_box.start(engine, shape, others[0] if others else None)
+            put(engine, container, WORKSPACE, self._packed.chunks())
+            if self._extras is not None:
+                put(engine, container, WORKSPACE, _chunks(self._extras))
+        except BaseException:
+            if not engine.cancelled:
+                for made in filter(None, (container, *others)):
+                    engine.remove_container(made)
+            raise
+        return DockerBox(engine, shape, container, self._oom, others)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    offset = 0
+    while chunk := os.pread(file.fileno(), CHUNK, offset):
+        offset += len(chunk)
+        yield chunk
+
+
+def _describe(shape: Shape, services: tuple[Service, ...]) -> str:
+    limits = shape.limits
+    quota = f"{shape.workspace >> 20} MiB workspace" if shape.quota else "no disk quota"
+    with_services = f", services {', '.join(service.image for service in services)}" if services else ""
+    return (
+        f"docker, image {shape.image.rpartition(':')[0]}:{shape.image.rpartition(':')[2][:12]}, no network, "
+        f"{limits.memory >> 20} MiB memory, {limits.cpus:g} CPUs, {limits.pids} processes, {quota}{with_services}"
+    )

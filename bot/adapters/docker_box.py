@@ -1,0 +1,260 @@
+"""A box: one hardened container, its workspace and control directory on volumes of bounded size."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from docker.errors import APIError
+from docker.types import DriverConfig, LogConfig, Mount, Ulimit
+
+from bot.adapters import docker_stream
+from bot.adapters.docker_engine import Engine
+from bot.adapters.docker_events import OomWatch
+from bot.adapters.docker_files import UID, pack_files, put, relative_path, take
+from bot.errors import SandboxError
+from bot.ports import Command, Execution, Limits
+from bot.publish import untrusted
+
+WORKSPACE = "/workspace"
+CONTROL = "/grokfix-run"
+TMP = "/tmp"  # noqa: S108 (the container's own)
+USER = f"{UID}:{UID}"
+SHM = 256 << 20
+CONTROL_SIZE = 256 << 20
+CONTROL_INODES = 20_000
+HOSTNAME = "sandbox"
+LOG = LogConfig(type="json-file", config={"max-size": "5m", "max-file": "1"})
+SYSCTLS6 = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.lo.disable_ipv6": "0"}
+WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What every box of an environment is made of. quota None: the workspace is a plain volume, watched instead."""
+
+    image: str
+    limits: Limits
+    workspace: int
+    quota: bool
+    inodes: int
+    environment: Mapping[str, str]
+    volumes: tuple[str, ...]  # where the image declares volumes of its own: unbounded unless covered
+    label: str
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the container's memory limit: tmpfs is charged to it."""
+        tmpfs = self.limits.tmp * (1 + len(self.volumes)) + SHM + CONTROL_SIZE
+        return self.limits.memory + tmpfs + (self.workspace if self.quota else 0)
+
+    def without_quota(self) -> Shape:
+        return replace(self, quota=False)
+
+
+def start(engine: Engine, shape: Shape, holder: str | None = None) -> str:
+    """Create and start a box's container; its id. `holder`: container whose network namespace it joins."""
+    if not engine.loopback6 or holder is not None:
+        return _start(engine, shape, holder, {})
+    try:
+        return _start(engine, shape, holder, SYSCTLS6)
+    except SandboxError as error:
+        if not isinstance(error.__cause__, APIError) or "sysctl" not in str(error.__cause__).lower():
+            raise
+    engine.loopback6 = False
+    return _start(engine, shape, holder, {})
+
+
+def _start(engine: Engine, shape: Shape, holder: str | None, sysctls: Mapping[str, str]) -> str:
+    limits = shape.limits
+    labels = {**engine.labels("box"), shape.label: "1"}
+    with engine.doing("creating a sandbox"):
+        host = engine.api.create_host_config(
+            network_mode=f"container:{holder}" if holder else "none",
+            extra_hosts=None if holder else {HOSTNAME: "127.0.0.1"},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            read_only=True,
+            init=True,
+            ipc_mode="private",
+            shm_size=SHM,
+            pids_limit=limits.pids,
+            mem_limit=shape.memory,
+            memswap_limit=shape.memory,
+            nano_cpus=int(limits.cpus * 1e9),
+            oom_score_adj=1000,
+            tmpfs=dict.fromkeys((TMP, *shape.volumes), f"rw,exec,nosuid,nodev,size={limits.tmp},mode=1777"),
+            sysctls=dict(sysctls),
+            ulimits=[
+                Ulimit(name="nofile", soft=4096, hard=4096),
+                Ulimit(name="core", soft=0, hard=0),
+                Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
+            ],
+            log_config=LOG,
+            mounts=[
+                _volume(WORKSPACE, labels, shape.workspace if shape.quota else None, shape.inodes),
+                _volume(CONTROL, labels, CONTROL_SIZE, CONTROL_INODES),
+            ],
+            runtime=limits.runtime,
+        )
+        container = str(
+            engine.api.create_container(
+                shape.image,
+                entrypoint=["sleep", "infinity"],
+                user=USER,
+                working_dir=WORKSPACE,
+                hostname=None if holder else HOSTNAME,
+                environment={**shape.environment, "HOME": TMP},
+                healthcheck={"test": ["NONE"]},
+                labels=labels,
+                host_config=host,
+                use_config_proxy=False,
+            )["Id"]
+        )
+    try:
+        with engine.doing("starting a sandbox"):
+            engine.api.start(container)
+    except BaseException:
+        engine.remove_container(container)
+        raise
+    return container
+
+
+def _volume(target: str, labels: Mapping[str, str], size: int | None, inodes: int) -> Mount:
+    """An anonymous volume, removed with its container; `no_copy`: the image's content would be copied in and lost."""
+    options = {
+        "type": "tmpfs",
+        "device": "tmpfs",
+        "o": f"size={size},nr_inodes={inodes},uid={UID},gid={UID},mode=0755,nosuid,nodev",
+    }
+    driver = DriverConfig("local", options) if size is not None else None
+    return Mount(target=target, source=None, type="volume", no_copy=True, labels=dict(labels), driver_config=driver)
+
+
+class DockerBox:
+    """ports.Box. Made by the environment, which has put the tree into it."""
+
+    workspace = WORKSPACE
+    control = CONTROL
+
+    def __init__(self, engine: Engine, shape: Shape, container: str, oom: OomWatch, others: Sequence[str] = ()) -> None:
+        self._engine = engine
+        self._shape = shape
+        self._container = container
+        self._oom = oom
+        self._others = tuple(others)  # services and the holder of their network
+        self._dead = ""
+        self._closed = False
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        self._must_live()
+        if files:
+            put(self._engine, self._container, CONTROL, pack_files(files))
+
+    def overlay(self, files: Mapping[str, bytes | None]) -> None:
+        """Write and delete files of the workspace."""
+        written = {path: content for path, content in files.items() if content is not None}
+        deleted = [relative_path(path) for path, content in files.items() if content is None]
+        if deleted:
+            done = docker_stream.run(
+                self._engine, self._container, ["rm", "-f", "--", *deleted], user=USER, seconds=60, cwd=WORKSPACE
+            )
+            if done.exit_code != 0:
+                raise SandboxError(f"files could not be deleted in the sandbox: {untrusted.one_line(done.output)}")
+        if written:
+            put(self._engine, self._container, WORKSPACE, pack_files(written))
+
+    def execute(self, command: Command) -> Execution:
+        self._must_live()
+        ran = docker_stream.run(
+            self._engine,
+            self._container,
+            command.argv,
+            user=USER,
+            seconds=command.seconds,
+            environment=command.environment,
+            cwd=posixpath.normpath(posixpath.join(WORKSPACE, command.cwd)),
+            limit=self._shape.limits.output,
+            watch=self._disk_watch(),
+        )
+        if ran.timed_out:
+            self._dead = f"was killed at its time limit of {command.seconds:g} s"
+        output = ran.output
+        if ran.stopped:
+            self._dead = f"was killed: {ran.stopped}"
+            output += f"\n[killed: {ran.stopped}]\n"
+        oom_killed = self._oom.take(self._container, ran.id)
+        self._engine.raise_if_cancelled()
+        return Execution(ran.exit_code, output, ran.seconds, ran.timed_out, oom_killed, ran.truncated)
+
+    def _disk_watch(self) -> Callable[[], str]:
+        """Where the workspace has no quota: a reason to kill once the disk has lost more than its share."""
+        if self._shape.quota:
+            return lambda: ""
+        return disk_watch(self._engine, self._container, WORKSPACE, self._shape.workspace)
+
+    def collect(self, path: str, *, limit: int = 64 << 20) -> bytes | None:
+        if self._closed:
+            raise SandboxError("this sandbox is closed; collect files before closing it")
+        if self._dead:
+            return None  # the volume went with the container
+        return take(self._engine, self._container, posixpath.join(CONTROL, relative_path(path)), limit)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._engine.cancelled:
+            return  # the engine gives everything back
+        with self._engine.doing("removing a sandbox"):
+            for container in (self._container, *self._others):
+                self._engine.remove_container(container)
+
+    def _must_live(self) -> None:
+        self._engine.raise_if_cancelled()
+        if self._closed:
+            raise SandboxError("this sandbox is closed; open another")
+        if self._dead:
+            raise SandboxError(f"this sandbox {self._dead}; open another")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def disk_watch(engine: Engine, container: str, path: str, allowed: int) -> Callable[[], str]:
+    """A watch that gives a reason once the free space at `path` has fallen by more than `allowed` bytes.
+
+    Coarse: whatever else fills the disk counts too. It stands in where no quota can be had.
+    """
+    first = _free_space(engine, container, path)
+    last = time.monotonic()
+
+    def watch() -> str:
+        nonlocal last
+        if time.monotonic() - last < WATCH_SECONDS:
+            return ""
+        free = _free_space(engine, container, path)
+        last = time.monotonic()
+        if first is None or free is None or first - free <= allowed:
+            return ""
+        return f"the disk lost more than {allowed >> 20} MiB while it ran"
+
+    return watch
+
+
+def _free_space(engine: Engine, container: str, path: str) -> int | None:
+    """Free bytes of the file system at `path`; None where the container can no longer tell."""
+    ran = docker_stream.run(engine, container, ["df", "-Pk", path], user="0:0", seconds=10, limit=4096)
+    with contextlib.suppress(ValueError, IndexError):
+        return int(ran.output.splitlines()[1].split()[3]) << 10
+    return None

@@ -1,0 +1,186 @@
+"""Files into and out of containers: tar archives in, bounded regular files out."""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import stat
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from docker.errors import NotFound
+
+from bot.adapters.docker_engine import Engine
+from bot.errors import SandboxError
+
+UID = 1001  # of everything in a box; not 1000, which is a person on most machines
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A packed tree: `file` is an unlinked tar, `paths` its files and links, `size` their bytes."""
+
+    file: IO[bytes]
+    paths: tuple[str, ...]
+    size: int
+
+    def chunks(self) -> Iterator[bytes]:
+        """The archive; several threads may read at once, each at its own offset."""
+        offset = 0
+        while chunk := os.pread(self.file.fileno(), CHUNK, offset):
+            offset += len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def pack_tree(root: Path) -> Packed:
+    """Pack the regular files, directories and symbolic links below `root`, owned by the box's user.
+
+    Links are packed as links, never followed; FIFOs, sockets and devices are left out.
+    """
+    if not root.is_dir():
+        raise SandboxError(f"there is no checkout at {root}; nothing can be put into the sandbox")
+    paths: list[str] = []
+    size = 0
+    file = tempfile.TemporaryFile(prefix="grokfix-tree-")  # noqa: SIM115 (closed by Packed)
+    try:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            archive.addfile(_entry(".", tarfile.DIRTYPE, mode=0o755))
+            for path in _walk(root):
+                relative = path.relative_to(root).as_posix()
+                status = path.lstat()
+                if stat.S_ISDIR(status.st_mode):
+                    archive.addfile(_entry(relative, tarfile.DIRTYPE, mode=0o755, mtime=status.st_mtime))
+                elif stat.S_ISLNK(status.st_mode):
+                    link = _entry(relative, tarfile.SYMTYPE, mode=0o777, mtime=status.st_mtime)
+                    link.linkname = os.readlink(path)  # noqa: PTH115 (as it is, not normalised)
+                    archive.addfile(link)
+                    paths.append(relative)
+                elif stat.S_ISREG(status.st_mode):
+                    with path.open("rb") as source:
+                        mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+                        entry = _entry(relative, tarfile.REGTYPE, mode=mode, mtime=status.st_mtime)
+                        entry.size = os.fstat(source.fileno()).st_size
+                        archive.addfile(entry, source)
+                    paths.append(relative)
+                    size += entry.size
+        file.flush()
+    except OSError as error:
+        file.close()
+        raise SandboxError(f"the checkout at {root} cannot be packed for the sandbox: {error}") from error
+    return Packed(file, tuple(paths), size)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in folders:  # links to directories are among them; os.walk does not enter those
+            yield Path(folder, name)
+        for name in sorted(files):
+            yield Path(folder, name)
+
+
+def pack_files(files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644) -> bytes:
+    """A tar of whole files by relative path, with the folders above them; as new as now."""
+    buffer = io.BytesIO()
+    made: set[str] = set()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path, content in files.items():
+            relative_path(path)
+            for folder in reversed(_parents(path)):
+                if folder not in made:
+                    made.add(folder)
+                    archive.addfile(_entry(folder, tarfile.DIRTYPE, uid=uid, mode=0o755))
+            entry = _entry(path, tarfile.REGTYPE, uid=uid, mode=mode)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _parents(path: str) -> list[str]:
+    parents = []
+    while path := posixpath.dirname(path):
+        parents.append(path)
+    return parents
+
+
+def relative_path(path: str) -> str:
+    """`path` itself where it is a plain relative POSIX path; ValueError otherwise (a defect of the caller)."""
+    if not path or "\0" in path or path.startswith("/") or posixpath.normpath(path) != path or path.startswith(".."):
+        raise ValueError(f"not a plain relative path: {path!r}")
+    return path
+
+
+def _entry(name: str, kind: bytes, *, mode: int, uid: int = UID, mtime: float | None = None) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.uid, entry.gid = kind, mode, uid, uid
+    entry.mtime = time.time() if mtime is None else mtime
+    return entry
+
+
+def put(engine: Engine, container: str, folder: str, data: bytes | Iterable[bytes]) -> None:
+    """Unpack a tar below `folder`, which must lie on a volume of a *running* container or in a writable layer.
+
+    Into the tmpfs volume of a container that does not run, Docker writes with success, and the data is gone.
+    """
+    with engine.doing(f"copying files into the sandbox at {folder}"):
+        engine.api.put_archive(container, folder, data)
+
+
+def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
+    """Contents of a regular file of at most `limit` bytes, None where there is none; SandboxError for anything else.
+
+    Docker hands links and FIFOs over as such: nothing is followed or opened on the way.
+    """
+    with engine.doing(f"reading {path} from the sandbox"):
+        try:
+            stream, status = engine.api.get_archive(container, path)
+        except NotFound:
+            return None
+    try:
+        # Go's os.FileMode: any type bit set means it is no regular file.
+        if int(status["mode"]) & 0x8F280000:
+            raise SandboxError(
+                f"{path} in the sandbox is not a regular file; tests must not replace the runner's files"
+            )
+        if int(status["size"]) > limit:
+            raise SandboxError(f"{path} in the sandbox holds {status['size']} bytes; at most {limit} are read")
+        with engine.doing(f"reading {path} from the sandbox"):
+            archive = _bounded(stream, limit + (64 << 10))
+    finally:
+        stream.close()
+    if archive is None:
+        raise SandboxError(f"{path} in the sandbox grew past {limit} bytes while it was read")
+    return _only_file(archive, path, limit)
+
+
+def _bounded(stream: Iterable[bytes], limit: int) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    for part in stream:
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _only_file(archive: bytes, path: str, limit: int) -> bytes:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            entry = opened.next()
+            source = opened.extractfile(entry) if entry is not None and entry.isreg() else None
+            if source is None:
+                raise SandboxError(f"{path} in the sandbox is not a regular file")
+            return source.read(limit + 1)[:limit]
+    except tarfile.TarError as error:
+        raise SandboxError(f"{path} came out of the sandbox as a broken archive: {error}") from error

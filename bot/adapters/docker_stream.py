@@ -1,0 +1,164 @@
+"""One command in a container: output streamed and capped, wall clock kept, the container killed at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import requests
+from docker.errors import APIError, NotFound
+
+from bot.adapters.docker_engine import Engine, Foreign
+
+HEADER = struct.Struct(">BxxxL")  # Docker Engine API, "Stream format" of container attach
+TICK = 0.25  # seconds between looks at the clock, the cancel flag and the watch
+KILLED = 137  # 128 + SIGKILL
+
+
+@dataclass(slots=True)
+class Capped:
+    """Head and tail of a stream: what lies between is counted and dropped."""
+
+    limit: int
+    _head: bytearray = field(default_factory=bytearray)
+    _tail: bytearray = field(default_factory=bytearray)
+    _dropped: int = 0
+
+    def add(self, data: bytes) -> None:
+        room = self.limit // 2 - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._tail += data
+        keep = self.limit - self.limit // 2
+        if len(self._tail) > 2 * keep:  # trimmed rarely, so that a flood costs one copy per `keep` bytes
+            self._trim(keep)
+
+    def _trim(self, keep: int) -> None:
+        excess = len(self._tail) - keep
+        if excess > 0:
+            self._dropped += excess
+            del self._tail[:excess]
+
+    def text(self) -> tuple[str, bool]:
+        """Decoded with replacement, and whether something was left out."""
+        self._trim(self.limit - self.limit // 2)
+        head, tail = (bytes(part).decode("utf-8", "replace") for part in (self._head, self._tail))
+        if not self._dropped:
+            return bytes(self._head + self._tail).decode("utf-8", "replace"), False
+        return f"{head}\n[… {self._dropped} bytes of output left out …]\n{tail}", True
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How an exec went. exit_code: its own, -1 where it was killed for time. stopped: the watch's reason to kill."""
+
+    id: str
+    exit_code: int
+    output: str
+    truncated: bool
+    seconds: float
+    timed_out: bool
+    stopped: str = ""
+
+
+def run(
+    engine: Engine,
+    container: str,
+    argv: Sequence[str],
+    *,
+    user: str,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    cwd: str = "/",
+    limit: int = 4 << 20,
+    watch: Callable[[], str] = lambda: "",
+) -> Ran:
+    """Run `argv`; at its limit, or where `watch` gives a reason, the whole container is killed (an exec cannot be)."""
+    with engine.doing("starting a command in the sandbox"):
+        created = engine.api.exec_create(
+            container, list(argv), user=user, environment=dict(environment or {}), workdir=cwd
+        )["Id"]
+        start = time.monotonic()
+        # Not the SDK's exec_start: it asks for an upgrade and then reads past what http.client has buffered.
+        response = engine.api.post(
+            f"{engine.api.base_url}/v{engine.api.api_version}/exec/{created}/start",
+            json={"Detach": False, "Tty": False},
+            stream=True,
+            timeout=None,
+        )
+        response.raise_for_status()
+    reader = _Reader(response, Capped(limit))
+    reader.start()
+    timed_out, stopped = False, ""
+    try:
+        while reader.is_alive():
+            left = start + seconds - time.monotonic()
+            reader.join(min(TICK, max(left, 0.0)))
+            if not reader.is_alive():
+                break
+            engine.raise_if_cancelled()
+            timed_out = time.monotonic() >= start + seconds
+            stopped = "" if timed_out else watch()
+            if timed_out or stopped:
+                kill(engine, container)
+                reader.join(10.0)
+                break
+    finally:
+        response.close()
+    elapsed = time.monotonic() - start
+    engine.raise_if_cancelled()
+    if reader.error is not None and not (timed_out or stopped):
+        with engine.doing("reading a command's output"):
+            raise reader.error
+    output, truncated = reader.output.text()
+    exit_code = -1 if timed_out else _exit_code(engine, created)
+    return Ran(created, exit_code, output, truncated, elapsed, timed_out, stopped)
+
+
+def kill(engine: Engine, container: str) -> None:
+    """SIGKILL to everything in the container; silent where it does not run."""
+    with engine.doing("stopping a sandbox"), contextlib.suppress(NotFound):
+        try:
+            engine.api.kill(container)
+        except APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
+
+
+def _exit_code(engine: Engine, created: str) -> int:
+    """The exec's exit code; where the container died under it, as of a process that was killed."""
+    with engine.doing("asking how a command ended"):
+        try:
+            code = engine.api.exec_inspect(created)["ExitCode"]
+        except NotFound:
+            return KILLED
+    return KILLED if code is None else int(code)
+
+
+class _Reader(threading.Thread):
+    """Reads the multiplexed stream of an exec to its end; a thread, so that no transport needs to know of deadlines."""
+
+    def __init__(self, response: requests.Response, output: Capped) -> None:
+        super().__init__(name="grokfix-docker-output", daemon=True)
+        self.response = response
+        self.output = output
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        raw = self.response.raw
+        try:
+            while len(header := raw.read(HEADER.size)) == HEADER.size:
+                left = HEADER.unpack(header)[1]
+                while left:
+                    data = raw.read(min(left, 1 << 16))
+                    if not data:
+                        return
+                    left -= len(data)
+                    self.output.add(data)
+        except (*Foreign, ValueError) as error:  # ValueError: the response was closed under the read
+            self.error = error
