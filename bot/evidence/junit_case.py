@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from junitparser import xunit2
+from junitparser.junitparser import Result
 
 from bot.evidence.text import head_tail, without_terminal_codes
 from bot.evidence.types import Outcome, Phase, TestCase, TestId
@@ -149,7 +150,7 @@ def _final_outcome(case: xunit2.TestCase) -> Outcome:
     return Outcome.FLAKY if case.is_flaky else Outcome.SKIPPED
 
 
-def _message(result: xunit2.InterimResult) -> str:
+def _message(result: Result) -> str:
     text = without_terminal_codes(result.message or "").strip()
     if not text:
         lines = without_terminal_codes((result.text or "")[:4000]).strip().splitlines()
@@ -159,7 +160,7 @@ def _message(result: xunit2.InterimResult) -> str:
     return head_tail(text, MESSAGE_LIMIT)
 
 
-def _text(result: xunit2.InterimResult) -> str:
+def _text(result: Result) -> str:
     return without_terminal_codes(result.text or "").strip("\n")
 
 

@@ -50,7 +50,7 @@ class TestId:
     def node_id(self) -> str:
         """pytest's node id ("tests/test_cart.py::TestTotals::test_total[a]"), or dotted where no file is known."""
         if not self.file:
-            return f"{self.classname}::{self.name}" if self.classname else self.name
+            return "::".join(filter(None, (self.classname, self.name)))
         module = self.file.removesuffix(".py").replace("/", ".")
         inner = self.classname.removeprefix(module).lstrip(".") if self.classname.startswith(module) else ""
         parts = [self.file, *(inner.split(".") if inner else []), *([self.name] if self.name else [])]
