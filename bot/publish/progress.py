@@ -134,7 +134,8 @@ class Progress:
     def _objections(self, data: Mapping[str, JsonValue], verbose: bool) -> Iterator[str]:
         for each in records(data, "objections")[:20]:
             if verbose or text(each, "grade") != "allowed":
-                yield f"  {_line(each, 'grade')}: {_line(each, 'path')}: {_line(each, 'message')} [{_line(each, 'rule')}]"
+                grade, path, rule = (_line(each, name) for name in ("grade", "path", "rule"))
+                yield f"  {grade}: {path}: {_line(each, 'message')} [{rule}]"
 
     def _sandbox_run(self, data: Mapping[str, JsonValue], verbose: bool) -> tuple[str, ...]:
         purpose = _line(data, "purpose") or "a run"

@@ -1,0 +1,306 @@
+"""A trace as one self-contained page: no script, no network, readable from a torn trace too."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import resources
+
+from bot.ports import EventKind, JsonValue
+from bot.publish.diff import diff_lines
+from bot.publish.fields import count, flag, number, record, records, text, texts
+from bot.publish.progress import Progress
+from bot.publish.untrusted import bounded, html, one_line
+from bot.publish.words import GATES, duration, outcome_words, plural, reason_words, status_words
+from bot.trace.read import Event, Trace
+
+_SHOWN_EVENTS = 4_000
+_SHOWN_ROWS = 500
+_DIFF_CHARACTERS = 200_000
+_DATA_CHARACTERS = 20_000
+
+_Data = Mapping[str, JsonValue]
+
+_TONES = {
+    "repaired": "good",
+    "no_failures": "good",
+    "passed": "good",
+    "plausible": "good",
+    "failed": "bad",
+    "error": "bad",
+    "blocked": "bad",
+    "stopped": "bad",
+    "review": "warn",
+    "needs_review": "warn",
+    "gave_up": "warn",
+    "flaky": "warn",
+    "not_reproduced": "warn",
+}
+
+
+def render_trace(trace: Trace) -> str:
+    """The page as HTML text. Every string of the trace is neutralised; long parts are cut, and each cut is said."""
+    style = (resources.files("bot.trace") / "viewer.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    headline = _headline(trace)
+    body = "".join([*_top(trace, headline), *_repairs(trace), *_timeline(trace), _footer(trace)])
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>{html(headline)} · grokfix</title><style>{style}</style></head>\n"
+        f"<body><main>{body}</main></body></html>\n"
+    )
+
+
+# --- the run --------------------------------------------------------------------------------------------------------
+
+
+def _headline(trace: Trace) -> str:
+    end = _end(trace)
+    return "Cut off: the run recorded no outcome" if end is None else outcome_words(one_line(text(end, "outcome"), 60))
+
+
+def _end(trace: Trace) -> _Data | None:
+    """Data of the whole run's outcome, None where the trace was cut off before."""
+    ends = [event.data for event in trace.of_kind(EventKind.OUTCOME) if count(event.data, "repair") is None]
+    return ends[-1] if ends else None
+
+
+def _top(trace: Trace, headline: str) -> Iterator[str]:
+    end = _end(trace) or {}
+    yield f'<header><h1 class="{_TONES.get(text(end, "outcome"), "warn")}">{html(headline)}</h1>'
+    if reason := text(end, "reason"):
+        yield f"<p>Reason: {html(reason_words(one_line(reason, 60)))}.</p>"
+    if message := text(end, "message"):
+        yield _prose(message)
+    run: _Data = next((event.data for event in trace.of_kind(EventKind.RUN)), {})
+    for problem in trace.problems:
+        yield f'<p class="note"><b>The trace is not whole.</b> {html(problem)}.</p>'
+    if "isolated" in run and not flag(run, "isolated"):
+        yield '<p class="note"><b>Not a sandbox.</b> The tests ran on the machine itself.</p>'
+    usage = Progress()
+    for event in trace.of_kind(EventKind.USAGE):
+        usage.feed(EventKind.USAGE, event.data)
+    facts = {
+        "Project": text(run, "path"),
+        "Base commit": text(run, "commit")[:12],
+        "Began": _moment(number(trace.header, "started")),
+        "Took": duration(trace.events[-1].seconds) if trace.events else "",
+        "Engine": text(run, "engine"),
+        "Model": text(run, "model"),
+        "Spent": usage.spent(),
+        "Sandbox": text(run, "sandbox"),
+        "Version": text(run, "version"),
+    }
+    items = (f"<div><dt>{name}</dt><dd>{html(one_line(value))}</dd></div>" for name, value in facts.items() if value)
+    yield f"<dl>{''.join(items)}</dl></header>"
+
+
+def _moment(seconds: float | None) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC") if seconds is not None else ""
+    except (ValueError, OverflowError, OSError):
+        return ""  # a number that is no time
+
+
+# --- repairs --------------------------------------------------------------------------------------------------------
+
+
+def _repairs(trace: Trace) -> Iterator[str]:
+    evidence: _Data = next((event.data for event in trace.of_kind(EventKind.EVIDENCE)), {})
+    clusters = records(evidence, "clusters")
+    seen = {number for event in trace.events if (number := count(event.data, "repair")) is not None}
+    for repair in sorted(seen | set(range(1, len(clusters) + 1)))[:20]:
+        cluster = clusters[repair - 1] if 0 < repair <= len(clusters) else {}
+        yield from _repair(repair, cluster, [each for each in trace.events if count(each.data, "repair") == repair])
+
+
+def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[str]:
+    end = next((event.data for event in reversed(events) if event.kind == EventKind.OUTCOME), None)
+    outcome = text(end, "outcome") if end else ""
+    words = html(outcome_words(one_line(outcome, 60))) if outcome else "not finished"
+    yield f'<section><h2>Failure {repair}: <span class="{_TONES.get(outcome, "warn")}">{words}</span></h2>'
+    if message := f"{text(cluster, 'exception')}: {text(cluster, 'message')}".strip(": "):
+        yield f"<p><code>{html(one_line(message, 400))}</code></p>"
+    targets = texts(cluster, "targets")
+    if targets:
+        yield f"<ul>{''.join(f'<li><code>{html(one_line(each, 300))}</code></li>' for each in targets[:20])}</ul>"
+        if len(targets) > 20:
+            yield f'<p class="soft">and {len(targets) - 20:,} more</p>'
+    if end and (said := text(end, "message")):
+        yield _prose(said)
+    yield from _locations(events)
+    if end and (patch := text(end, "patch")):
+        yield f"<h3>The fix</h3>{_diff(patch)}"
+    if end and (tests := records(end, "tests")):
+        yield "<h3>Tests before and after</h3>"
+        rows = ((f"<code>{html(one_line(text(each, 'id'), 300))}</code>", *_change(each)) for each in tests)
+        yield _table(("Test", "Before", "After"), rows, len(tests))
+    attempts = _attempts(events)
+    if attempts:
+        yield f"<h3>{plural(len(attempts), 'attempt').capitalize()}</h3>"
+    for attempt, own in attempts.items():
+        yield from _attempt(attempt, own, opened=attempt == max(attempts))
+    yield "</section>"
+
+
+def _locations(events: Sequence[Event]) -> Iterator[str]:
+    found = [each for event in events if event.kind == EventKind.LOCATIONS for each in records(event.data, "locations")]
+    if found:
+        rows = (
+            (
+                f"<code>{html(one_line(text(each, 'path')))}:{count(each, 'line') or '?'}</code>",
+                f"<code>{html(one_line(text(each, 'symbol')))}</code>",
+                f"{number(each, 'suspiciousness') or 0:.2f}",
+                html(one_line(text(each, "reason"))),
+            )
+            for each in found[:20]
+        )
+        table = _table(("Place", "Symbol", "Suspicion", "Why"), rows, len(found))
+        yield f"<details><summary>Where the fault probably is</summary>{table}</details>"
+
+
+def _change(test: _Data) -> tuple[str, str]:
+    return _toned(text(test, "before") or "not in this run"), _toned(text(test, "after") or "not in this run")
+
+
+def _attempts(events: Sequence[Event]) -> dict[int, list[Event]]:
+    """Events by the attempt they name; those that name none (the gate `reproduced`) belong to the first."""
+    attempts: dict[int, list[Event]] = {}
+    kinds = {EventKind.PROPOSAL, EventKind.VET, EventKind.GATE, EventKind.ATTEMPT}
+    for event in events:
+        if event.kind in kinds:
+            attempts.setdefault(count(event.data, "attempt") or 0, []).append(event)
+    unnamed = attempts.pop(0, [])
+    if unnamed:
+        first = min(attempts, default=1)
+        attempts[first] = unnamed + attempts.get(first, [])
+    return dict(sorted(attempts.items()))
+
+
+def _attempt(attempt: int, events: Sequence[Event], *, opened: bool) -> Iterator[str]:
+    proposal: _Data = next((event.data for event in events if event.kind == EventKind.PROPOSAL), {})
+    verdict: _Data = next((event.data for event in events if event.kind == EventKind.ATTEMPT), {})
+    word = one_line(text(verdict, "verdict"), 40) or "not finished"
+    engine = f" ({html(one_line(text(proposal, 'engine'), 40))})" if text(proposal, "engine") else ""
+    yield (
+        f'<details class="attempt"{" open" if opened else ""}><summary>Attempt {attempt}{engine}: '
+        f'<span class="{_TONES.get(word, "warn")}">{html(word)}</span></summary>'
+    )
+    if message := text(verdict, "message"):
+        yield _prose(message)
+    if cause := text(proposal, "root_cause"):
+        yield f"<h3>Root cause</h3>{_prose(cause)}"
+    if patch := text(proposal, "patch"):
+        yield f"<h3>Proposed change</h3>{_diff(patch)}"
+    if (test := record(proposal, "new_test")) is not None:
+        yield f"<h3>New test</h3><p><code>{html(one_line(text(test, 'path')))}</code></p>"
+        yield _prose(text(test, "explanation")) + _text_block(text(test, "source"))
+    if gates := [event.data for event in events if event.kind == EventKind.GATE]:
+        yield f"<h3>Gates</h3>{_gates(gates)}"
+    if objections := [
+        each for event in events if event.kind == EventKind.VET for each in records(event.data, "objections")
+    ]:
+        rows = (
+            (
+                _toned(text(each, "grade")),
+                html(one_line(text(each, "rule"), 60)),
+                f"<code>{html(one_line(text(each, 'path')))}</code>",
+                html(one_line(text(each, "message"), 400)),
+            )
+            for each in objections
+        )
+        yield f"<h3>Objections</h3>{_table(('Grade', 'Rule', 'Where', 'What'), rows, len(objections))}"
+    yield "</details>"
+
+
+def _gates(gates: Sequence[_Data]) -> str:
+    rows = (
+        (
+            f"<b>{html(one_line(text(gate, 'name'), 40))}</b> "
+            f'<span class="soft">{html(GATES.get(text(gate, "name"), ""))}</span>',
+            f'<span class="{_TONES.get(text(gate, "status"), "soft")}">'
+            f"{html(status_words(one_line(text(gate, 'status'), 40)))}</span>",
+            html(one_line(text(gate, "evidence"), 600)),
+            f'<span class="mono">{html(" ".join(one_line(each, 24) for each in texts(gate, "run_ids")[:8]))}</span>',
+        )
+        for gate in gates
+    )
+    return _table(("Gate", "Result", "What was seen", "Runs"), rows, len(gates), "gates")
+
+
+# --- the timeline ---------------------------------------------------------------------------------------------------
+
+
+def _timeline(trace: Trace) -> Iterator[str]:
+    yield f'<section><h2>Timeline</h2><p class="soft">{plural(len(trace.events), "event")}, seconds since the start.</p>'
+    yield '<ol class="timeline">'
+    progress = Progress()
+    skipped = len(trace.events) - _SHOWN_EVENTS
+    for index, event in enumerate(trace.events):
+        line = _line(progress, event)
+        if skipped > 0 and _SHOWN_EVENTS // 2 <= index < _SHOWN_EVENTS // 2 + skipped:
+            if index == _SHOWN_EVENTS // 2:
+                yield f'<li class="soft">[… {skipped:,} events are left out here; the trace has them …]</li>'
+            continue
+        data = bounded(json.dumps(event.data, indent=2, ensure_ascii=False), _DATA_CHARACTERS, whole="the trace")
+        output = text(event.data, "output")
+        yield (
+            f'<li><details><summary><span class="at">{event.seconds:.2f}</span>'
+            f'<span class="kind">{html(one_line(event.kind, 40))}</span><span class="line">{html(line)}</span></summary>'
+            f"{_text_block(output, tail=True) if output else ''}{_text_block(data)}</details></li>"
+        )
+    yield "</ol></section>"
+
+
+def _line(progress: Progress, event: Event) -> str:
+    if event.kind not in set(EventKind.__members__.values()):
+        return ""
+    lines = progress.feed(EventKind(event.kind), event.data, verbose=True)
+    return lines[0].strip() if lines else ""
+
+
+def _footer(trace: Trace) -> str:
+    return (
+        f'<footer>SHA-256 of the trace: <span class="mono">{trace.sha256}</span>. Green gates make a fix plausible; '
+        "a reviewer makes it correct.</footer>"
+    )
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _prose(value: str) -> str:
+    return f'<p class="prose">{html(bounded(value, _DATA_CHARACTERS, whole="the trace"))}</p>' if value else ""
+
+
+def _text_block(value: str, *, tail: bool = False) -> str:
+    inner = html(bounded(value, _DATA_CHARACTERS, whole="the trace", tail=tail))
+    return f'<pre class="text" tabindex="0">{inner}</pre>'
+
+
+def _diff(patch: str) -> str:
+    lines = diff_lines(bounded(patch, _DIFF_CHARACTERS, whole="the trace"))
+    inner = "".join(f'<span class="{kind}">{html(line) or " "}</span>' for kind, line in lines)
+    return f'<pre tabindex="0">{inner}</pre>'
+
+
+def _toned(value: str) -> str:
+    return f'<span class="{_TONES.get(value, "soft")}">{html(one_line(value, 40))}</span>'
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], total: int, name: str = "") -> str:
+    head = "".join(f"<th>{each}</th>" for each in heads)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>"
+        for row, _ in zip(rows, range(_SHOWN_ROWS), strict=False)
+    )
+    more = f'<p class="soft">[… {total - _SHOWN_ROWS:,} more rows …]</p>' if total > _SHOWN_ROWS else ""
+    table = f'<table class="{name}">' if name else "<table>"
+    return f'<div class="scroll">{table}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
