@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from bot.config import Price, RepairLimits
 from bot.ports import Clock, Usage
 
+_ROUNDING = 1e-9  # US dollars: sums of floats may miss by that
+
 
 class Budget:
     """Attempts, minutes and money of one run. Money and time are shared by its repairs, attempts counted for each.
@@ -48,7 +50,7 @@ class Budget:
             return True
         worst = cost_of(price, prompt_tokens, 0, max_completion_tokens)
         left = limit - self._known_cost
-        if worst <= left:
+        if worst <= left + _ROUNDING:
             return True
         self.reason = (
             f"a request of up to ${worst:.2f} does not fit into the ${max(0.0, left):.2f} "

@@ -1,0 +1,285 @@
+"""The model behind any OpenAI-compatible endpoint, through the `openai` SDK.
+
+One streamed request a call, with a deadline for the whole reply and a cap on its size, one retry policy (the SDK's own
+is off), and every call charged, the failed ones too.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+from urllib.parse import urlsplit
+
+import httpx2  # what the SDK runs on: its event hook is the one place that sees every byte of every answer
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+from bot.adapters.openai_faults import Fault, place, redact, status_fault, stream_fault
+from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong, messages_of
+from bot.config import ModelSettings, Price
+from bot.errors import ConfigError, ModelError
+from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, Usage
+
+_PAUSES = (1.0, 4.0, 15.0)
+"""Seconds before each repetition: one more than these are the tries."""
+
+_CONNECT_SECONDS = 30.0
+_REPLY_BYTES = 64 * REPLY_CHARACTERS  # the frames around a few characters each are longer than the characters
+_NO_KEY = "no-key"  # the SDK wants one; a server on one's own machine does not, and is sent none
+_HEADERS = frozenset(
+    "accept accept-encoding connection content-length content-type host user-agent x-grok-conv-id".split()
+)
+"""All that is sent. The SDK would add this machine's description, and OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and such from
+the environment: what is meant for one vendor is none of another's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    fault: Fault
+    usage: Usage
+
+
+class OpenAIModel:
+    """Implements bot.ports.Model. `prices`: US dollars by model name (bot.budget.load_prices).
+
+    ConfigError for a key or address that no request could be sent with. Remembers which optional parameters the
+    endpoint refused, and leaves them out from then on.
+    """
+
+    def __init__(self, settings: ModelSettings, clock: Clock, prices: Mapping[str, Price]) -> None:
+        key = settings.api_key.strip()  # a secret pasted with its line end
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ConfigError(f"{settings.api_key_env} holds white space or characters no key has; set it again")
+        url = urlsplit(settings.base_url)
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            raise ConfigError(f"model.base_url is {settings.base_url!r}; it must begin with https:// or http://")
+        self.name = settings.name
+        self._settings = replace(settings, api_key=key)
+        self._clock = clock
+        self._prices = prices
+        self._refused: frozenset[str] = frozenset()
+
+    def complete(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
+        """`request.seconds` bounds all tries together; a repeated one streams to `on_text` from its beginning again.
+
+        Raises ModelError for what repeating does not mend.
+        """
+        deadline = self._clock.monotonic() + request.seconds
+        spent = Usage()
+        pauses = iter(_PAUSES)
+        while True:
+            sent = self._parameters(request)
+            outcome = self._once(request, sent, deadline, on_text)
+            spent += outcome.usage
+            if isinstance(outcome, ModelReply):
+                return replace(outcome, usage=spent)
+            fault = outcome.fault
+            if refused := (set(fault.refused) & sent.keys()) - self._refused:
+                self._refused |= refused
+                continue
+            pause = next(pauses, None) if fault.retryable else None
+            if pause is None:
+                raise ModelError(fault.message, usage=spent)
+            wait = max(pause, fault.wait or 0.0)
+            if wait >= deadline - self._clock.monotonic():
+                raise ModelError(
+                    f"{fault.message} (waiting {wait:.0f} s would pass this request's deadline)", usage=spent
+                )
+            self._clock.sleep(wait)
+
+    def _parameters(self, request: ModelRequest) -> dict[str, JsonValue]:
+        """The optional parameters of this request, save those that the endpoint refused before."""
+        limit = "max_tokens" if "max_completion_tokens" in self._refused else "max_completion_tokens"
+        wanted: dict[str, JsonValue] = {limit: request.max_completion_tokens, "stream_options": {"include_usage": True}}
+        if request.schema is not None:
+            schema: JsonValue = {"name": request.schema.name, "schema": request.schema.schema, "strict": True}
+            wanted["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if any(message.reasoning for message in request.messages):
+            wanted["reasoning_content"] = True
+        return {name: value for name, value in wanted.items() if name not in self._refused}
+
+    def _once(
+        self,
+        request: ModelRequest,
+        sent: Mapping[str, JsonValue],
+        deadline: float,
+        on_text: Callable[[str], None] | None,
+    ) -> ModelReply | _Failed:
+        began = self._clock.monotonic()
+        assembly = Assembly(on_text)
+        watch = _Watch()
+        fault = None
+        with watch.until(deadline - began):
+            try:
+                fault = self._stream(request, sent, deadline - began, watch, assembly)
+            except openai.APIStatusError as error:
+                body = error.response.text
+                fault = status_fault(error.status_code, error.response.headers, body, self._settings, self._clock.now())
+            except openai.APIConnectionError as error:
+                cause = error.__cause__ or error
+                if watch.answered:
+                    fault = self._fault(f"broke off its reply ({type(cause).__name__})", True)
+                else:
+                    why = f"{type(cause).__name__}: {cause}"
+                    fault = self._fault(f"cannot be reached ({why}); check model.base_url", True)
+            except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+                fault = self._fault(f"broke off its reply ({type(error).__name__})", True)
+            except openai.APIError as error:
+                frame: JsonValue = {"error": error.body if isinstance(error.body, str | dict) else error.message}
+                fault = stream_fault(frame, self._settings)
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                fault = self._fault("sent a frame that is not JSON", True)
+            except ReplyTooLong:
+                fault = self._fault(f"did not end its reply within {REPLY_CHARACTERS:,} characters", False)
+        seconds = self._clock.monotonic() - began
+        if watch.expired or seconds >= deadline - began:
+            fault = self._fault(f"did not finish its reply within {request.seconds:.0f} s", False)
+        if fault is None and not assembly.had_choices:
+            fault = self._fault("answered without a choice", True)
+        if fault is None and not assembly.complete:
+            fault = self._fault("cut its reply off: neither a reason for its end nor the usage came", True)
+        if fault is None or watch.answered:
+            usage = assembly.usage(request, self.name, self._prices, seconds)
+        else:
+            usage = Usage(requests=1, seconds=seconds)
+        if fault is not None:
+            return _Failed(fault, usage)
+        served = assembly.model or self.name
+        return ModelReply(assembly.text, assembly.reasoning, served, assembly.finish_reason, usage)
+
+    def _stream(
+        self,
+        request: ModelRequest,
+        sent: Mapping[str, JsonValue],
+        seconds: float,
+        watch: _Watch,
+        assembly: Assembly,
+    ) -> Fault | None:
+        timeout = httpx2.Timeout(max(0.1, seconds), connect=min(_CONNECT_SECONDS, max(0.1, seconds)))
+        body = {name: value for name, value in sent.items() if name != "reasoning_content"}
+        messages = list(messages_of(request, with_reasoning="reasoning_content" in sent))
+        hooks = {"request": [self._own_headers], "response": [watch.see]}
+        headers = {"accept-encoding": "identity"}  # a small body that unpacks to a huge one would pass the cap
+        if request.conversation:
+            headers["x-grok-conv-id"] = request.conversation
+        with (
+            openai.DefaultHttpxClient(timeout=timeout, event_hooks=hooks) as http,
+            openai.OpenAI(
+                api_key=self._settings.api_key or _NO_KEY,
+                base_url=self._settings.base_url,
+                max_retries=0,
+                http_client=http,
+            ) as client,
+            client.chat.completions.create(
+                model=self.name,
+                messages=cast("list[ChatCompletionMessageParam]", messages),
+                stream=True,
+                timeout=timeout,
+                extra_body=body,
+                extra_headers=headers,
+            ) as stream,
+        ):
+            kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "text/event-stream":
+                return self._whole(stream.response.read(), kind, assembly)
+            for chunk in stream:
+                frame = _json(chunk)
+                if (fault := stream_fault(frame, self._settings)) is not None:
+                    return fault
+                assembly.add(frame)
+        return None
+
+    def _own_headers(self, request: httpx2.Request) -> None:
+        for name in set(request.headers.keys()) - _HEADERS:
+            del request.headers[name]
+        if self._settings.api_key:
+            request.headers["authorization"] = f"Bearer {self._settings.api_key}"
+
+    def _whole(self, body: bytes, kind: str, assembly: Assembly) -> Fault | None:
+        """An answer that is no stream: the whole reply in one piece from a server that cannot stream, or no reply."""
+        try:
+            frame = json.loads(body)
+        except (ValueError, RecursionError):
+            return self._fault(
+                f"answered with {kind or 'no content type'!r} and not a model's reply; check its path", False
+            )
+        if (fault := stream_fault(frame, self._settings)) is not None:
+            return fault
+        assembly.add(frame, "message")
+        return None
+
+    def _fault(self, what: str, retryable: bool) -> Fault:
+        return Fault(f"{place(self._settings)} {redact(what, self._settings)}", retryable)
+
+
+def _json(chunk: object) -> JsonValue:
+    """A frame as it came: the SDK makes its model of anything, unchecked, and hands on what is no object."""
+    return cast("JsonValue", chunk.to_dict(warnings=False)) if isinstance(chunk, openai.BaseModel) else None
+
+
+class _Watch:
+    """Holds one call to its deadline and its size. The SDK's time-out is for each read: an endpoint that sends a
+    little all the time, comments even, would be read for ever."""
+
+    def __init__(self) -> None:
+        self.expired = False
+        self.answered = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def until(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(max(0.0, seconds), self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def see(self, response: httpx2.Response) -> None:
+        """Event hook: headers are here, the body not yet."""
+        self.answered = response.is_success
+        with self._lock:
+            self._socket = response.extensions["network_stream"].get_extra_info("socket")
+        response.stream = _CappedStream(response.stream)
+        if self.expired:
+            self._shut()
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._shut()
+
+    def _shut(self) -> None:
+        """End the connection under the thread that reads from it (closing alone would not wake that)."""
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # ended already
+
+
+class _CappedStream(httpx2.SyncByteStream):
+    """A response body of at most _REPLY_BYTES, error bodies too."""
+
+    def __init__(self, inner: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> None:
+        assert isinstance(inner, httpx2.SyncByteStream)
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for part in self._inner:
+            size += len(part)
+            if size > _REPLY_BYTES:
+                raise ReplyTooLong
+            yield part
+
+    def close(self) -> None:
+        self._inner.close()
