@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.budget import Budget
 from bot.config import Settings, SuiteSettings
@@ -34,7 +34,7 @@ class Job:
     """What a run is asked to do.
 
     wanted: failing cases of a report (None: whatever fails in the base run). selectors: tests named by a person.
-    good: a revision at which all was green, "" where unknown.
+    good: a revision at which all was green, "" where unknown. trusted, domain: whose commit it is (ports.SetUp).
     """
 
     suite: SuiteSettings
@@ -43,6 +43,8 @@ class Job:
     good: str = ""
     hint: str = ""
     include_work_tree: bool = False
+    trusted: bool = False
+    domain: str = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Ite
         changed, recent_diff = tools.repository.changed_since(job.good, checkout) if job.good else ((), "")
     with stages.measure("set-up"):
         plan = tools.toolchain.plan(checkout.path, job.suite, isolated=tools.sandbox.isolated)
+        plan = replace(plan, trusted=job.trusted, domain=job.domain)
         environment = tools.sandbox.set_up(plan, checkout.path, settings.sandbox.limits)
     with environment:
         with stages.measure("set-up"), environment.open() as box:

@@ -139,6 +139,7 @@ def job_of(request: Request, suite: SuiteSettings, root: Path) -> Job:
         good=request.good,
         hint=request.hint,
         include_work_tree=request.allow_dirty,
+        trusted=True,  # a person runs this on a checkout of theirs
     )
 
 

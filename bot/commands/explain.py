@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bot import config
+from bot.adapters.clock import SystemClock
 from bot.commands.compose import (
     Request,
     choose_sandbox,
@@ -36,7 +37,7 @@ def execute(options: argparse.Namespace) -> int:
         redactor = Redactor(secrets_of(settings, config.process_environment()))
         sandbox = choose_sandbox(settings, scratch)
         suite = suite_of(settings, sandbox, repository.root)
-        with LiveView(Console(stderr=True), verbose=options.verbose) as view, interruptible(sandbox):
+        with LiveView(Console(stderr=True), SystemClock(), verbose=options.verbose) as view, interruptible(sandbox):
             sandbox.sweep()
             tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite)
             job = job_of(Request.of(options), suite, repository.root)

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from bot.errors import ConfigError, SandboxError
-from bot.publish.html import render_trace
 from bot.publish.pull_request import render
 from bot.result import Result, to_json
+from bot.trace.html import render_trace
 from bot.trace.read import read_trace
 
 TRACE = "trace.jsonl"

@@ -62,10 +62,11 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
     """Repair `repository` and write the output folder."""
     folder = output.make(repository.root, request.output)
     redactor = Redactor(secrets_of(settings, config.process_environment()))
+    clock = SystemClock()
     screen, page = Console(stderr=True), Console(file=sys.stdout)
     with (
-        TraceFile(folder / output.TRACE, {"version": __version__}, SystemClock(), redactor) as trace,
-        LiveView(screen, verbose=request.verbose) as view,
+        TraceFile(folder / output.TRACE, {"version": __version__}, clock, redactor) as trace,
+        LiveView(screen, clock, verbose=request.verbose) as view,
     ):
         recorder = Tee(trace, Redacting(view, redactor))
         ended = _run(request, settings, repository, scratch, recorder)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bot.errors import ConfigError
-from bot.publish.html import render_trace
+from bot.trace.html import render_trace
 from bot.trace.read import read_trace
 
 

@@ -41,7 +41,8 @@ class LineHits:
 class Toolchain(Protocol):
     """One language's test runner."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def plan(self, tree: Path, suite: SuiteSettings, *, isolated: bool) -> SetUp:
         """Image, set-up commands and cache-key files for the checkout; ConfigError where nothing fits."""

@@ -12,7 +12,7 @@ from bot.patch.apply import apply
 from bot.patch.types import Applied, Refusal
 from bot.ports import Box, Clock, Environment, EventKind, Overlay, Recorder, RunResult
 from bot.toolchains.types import LineHits, Runtime, Toolchain
-from bot.workspace.git import Checkout
+from bot.workspace.checkout import Checkout
 
 TAIL = 20_000
 """Characters of a run's output that the trace keeps."""
