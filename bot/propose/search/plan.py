@@ -15,8 +15,10 @@ MOST_TESTS = 400
 """Passing tests that are looked at; the suite's gate runs them all."""
 REST_SECONDS = 20.0
 """Processor seconds of passing tests a candidate has to survive."""
-LEAST_SECONDS = 0.4
+LEAST_SECONDS = 0.25
 """Of processor time: what a test may take at least before it is held to hang."""
+MEASURED_TARGETS = 8
+"""Failing tests that are run at base again: enough to see that the worker can tell."""
 SLACK = 8.0
 """A test may take this many times what it took at base."""
 
@@ -48,16 +50,20 @@ def neighbourhood(evidence: Evidence, also: Sequence[TestId], validator: Validat
     also: tests that must be among them. A target that passes in the worker judges nothing, and is left out; where no
     target fails there, the plan has no targets and `problem` says so.
     """
-    targets = tuple(dict.fromkeys(_as_file(failure.case) for failure in evidence.cluster.failures))
-    passing = _passing(evidence, also)
     seconds_by_id = {case.id: case.seconds for case in evidence.base}
-    tests = (*targets, *(test for test in passing if test not in targets))
-    known = tuple(min(30.0, max(2.0, 3.0 * seconds_by_id.get(test, 0.0))) for test in tests)
-    limits = tuple(LEAST_SECONDS * 2 if test in targets else limit for test, limit in zip(tests, known, strict=True))
-    baseline = validator.measure(Plan(tests, len(targets), limits, 30.0), seconds)
+    targets = tuple(dict.fromkeys(_as_file(failure.case) for failure in evidence.cluster.failures))
+    targets = tuple(sorted(targets, key=lambda test: seconds_by_id.get(test, 0.0)))
+    asked, assumed = targets[:MEASURED_TARGETS], targets[MEASURED_TARGETS:]
+    tests = (*asked, *(test for test in _passing(evidence, also) if test not in targets))
+    limits = tuple(
+        2 * LEAST_SECONDS if test in asked else min(30.0, 2.0 + 3.0 * seconds_by_id.get(test, 0.0)) for test in tests
+    )
+    baseline = validator.measure(Plan(tests, len(asked), limits, 30.0), seconds)
     measured = {one.test: one for one in baseline.tests}
-    uncollected = tuple(test for test in targets if test not in measured)
-    failing = tuple(test for test in targets if test in measured and not measured[test].passed) + uncollected
+    failing = tuple(test for test in asked if test not in measured or not measured[test].passed)
+    failing = tuple(sorted(failing, key=lambda test: test in measured and measured[test].hung))
+    if failing:
+        failing += assumed
     rest = sorted(
         (one for one in baseline.tests if one.passed and one.test not in targets),
         key=lambda one: (one.test not in also, one.seconds),

@@ -22,7 +22,7 @@ GRACE_SECONDS = 20.0
 
 PYTEST_ARGUMENTS = (
     *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:rerunfailures"),
-    *("-s", "-q", "--continue-on-collection-errors"),
+    *("-s", "-q", "--assert=plain", "--continue-on-collection-errors"),
 )
 PLUGIN_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "pytest_cov": ("--no-cov",),

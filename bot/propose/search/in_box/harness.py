@@ -83,6 +83,7 @@ def with_pytest(
     from _pytest.runner import runtestprotocol
 
     def run(item: Any, following: Any | None) -> bool:
+        item.repr_failure = item._repr_failure_py = nothing  # to write a traceback takes longer than the test
         reports = runtestprotocol(item, log=False, nextitem=following)
         return len(reports) == 3 and all(report.outcome == "passed" for report in reports)
 
@@ -102,6 +103,10 @@ def with_pytest(
     files = sorted({one.file for one in wanted if os.path.isfile(os.path.join(root, one.file))})
     watch.start()
     pytest.main([*arguments, *(os.path.join(root, file) for file in files)], plugins=[Plugin()])
+
+
+def nothing(*_arguments: Any, **_options: Any) -> str:
+    return ""
 
 
 def report_names(node_id: str) -> tuple[str, str]:

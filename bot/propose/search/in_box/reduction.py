@@ -18,6 +18,8 @@ from .pool import Ending, Report, Task, run_all
 from .swap import Live, Module, Swap
 from .trials import SWAP_SECONDS, in_collector
 
+MOST_TARGETS = 5  # failing tests that are listened to
+BROKEN_SECONDS, FIXED_SECONDS = 0.1, 1.0  # of processor time for one call
 MOST_CALLS = 60  # recorded in one test
 MOST_ITEMS = 1000  # taken from a generator
 REPEATS = 3
@@ -126,7 +128,7 @@ def record(job: Job, collected: Collected, subject: Subject) -> list[Call]:
 
         return body
 
-    tasks = (Task(index, recording(index), SWAP_SECONDS) for index in range(job.targets))
+    tasks = (Task(index, recording(index), SWAP_SECONDS) for index in range(min(job.targets, MOST_TARGETS)))
     run_all(tasks, job.jobs, lambda: job.deadline, settle)
     texts = sorted({str(note["call"]) for note in notes if "call" in note}, key=lambda text: (len(text), text))
     return [Call(*evaluate(text)) for text in texts]
@@ -239,10 +241,10 @@ class Shrinker:
         steady one."""
         manner = None
         for _ in range(REPEATS):
-            fixed = self.effect(call, self.fixed, 2.0)
+            fixed = self.effect(call, self.fixed, FIXED_SECONDS)
             if fixed.kind not in ("value", "changes"):
                 return None
-            broken = self.effect(call, self.broken, 0.2)
+            broken = self.effect(call, self.broken, BROKEN_SECONDS)
             now = f"{broken.kind} {broken.text}" if broken.kind == "raises" else broken.kind
             if (broken.kind, broken.text) == (fixed.kind, fixed.text) or manner not in (None, now):
                 return None
@@ -252,7 +254,7 @@ class Shrinker:
         return manner
 
     def tell(self, call: Call) -> None:
-        fixed, broken = self.effect(call, self.fixed, 2.0), self.effect(call, self.broken, 0.2)
+        fixed, broken = self.effect(call, self.fixed, FIXED_SECONDS), self.effect(call, self.broken, BROKEN_SECONDS)
         self.report.note(
             constructor=None if call.constructor is None else written(*call.constructor),
             arguments=written(call.arguments, call.keywords),
