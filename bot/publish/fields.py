@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.ports import JsonValue
 
+_HUGE = 1 << 62  # beyond it a number is no figure of ours, and some cannot be printed
+
 
 def text(data: Mapping[str, JsonValue], name: str) -> str:
     """The string at `name`, else ""."""
@@ -14,15 +16,17 @@ def text(data: Mapping[str, JsonValue], name: str) -> str:
 
 
 def number(data: Mapping[str, JsonValue], name: str) -> float | None:
-    """The number at `name`, else None."""
+    """The finite number at `name`, else None."""
     value = data.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -_HUGE < value < _HUGE:
+        return None
+    return float(value)
 
 
 def count(data: Mapping[str, JsonValue], name: str) -> int | None:
     """The integer at `name`, else None."""
     value = data.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and -_HUGE < value < _HUGE else None
 
 
 def flag(data: Mapping[str, JsonValue], name: str) -> bool:

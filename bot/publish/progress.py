@@ -71,7 +71,7 @@ class Progress:
                 return self._attempt(data)
             case EventKind.USAGE:
                 self.usage += _usage(data)
-                return ()
+                return (f"so far {self.spent()}",) if verbose else ()
             case EventKind.OUTCOME:
                 return self._outcome(data)
 
@@ -104,7 +104,7 @@ class Progress:
         clusters = records(data, "clusters")
         self.repairs = len(clusters)
         failing = sum(len(texts(each, "targets")) for each in clusters)
-        lines = [f"{plural(failing, 'failing test')} with {plural(len(clusters), 'cause')} to look for"]
+        lines = [f"{plural(failing, 'failing test')}, {plural(len(clusters), 'cause')} to find"]
         for cluster in clusters[:20] if verbose else clusters[:3]:
             targets = texts(cluster, "targets")
             more = f" and {len(targets) - 1} more" if len(targets) > 1 else ""
@@ -132,6 +132,8 @@ class Progress:
         return (f"{self.where()} ({_line(data, 'engine')}): {_line(data, 'root_cause')}",)
 
     def _objections(self, data: Mapping[str, JsonValue], verbose: bool) -> Iterator[str]:
+        if verbose and not records(data, "objections"):
+            yield "  no objection"
         for each in records(data, "objections")[:20]:
             if verbose or text(each, "grade") != "allowed":
                 grade, path, rule = (_line(each, name) for name in ("grade", "path", "rule"))

@@ -41,10 +41,10 @@ def pull_request_title(result: Result) -> str:
     """One plain line. It claims a repair only where the outcome is one."""
     first = result.repairs[0] if result.repairs else None
     cause = _first_sentence(first.root_cause) if first else ""
-    subject = cause or (f"fix {first.targets[0].node_id}" if first and first.targets else "")
+    subject = cause or (first.targets[0].node_id if first and first.targets else "")
     more = f" (and {len(result.repairs) - 1} more)" if len(result.repairs) > 1 else ""
     if result.outcome is RunOutcome.REPAIRED:
-        return title(subject[:1].upper() + subject[1:] if subject else "Fix the failing tests", 90 - len(more)) + more
+        return "Fix: " + title(subject or "the failing tests", 84 - len(more)) + more
     if result.outcome is RunOutcome.NEEDS_REVIEW:
         return "Needs review: " + title(subject or "possible fix", 76 - len(more)) + more
     target = f": {first.targets[0].node_id}" if first and first.targets else ""

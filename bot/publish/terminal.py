@@ -104,7 +104,7 @@ class LiveView:
     def _panel(self) -> RenderableType:
         progress = self._progress
         now = self._clock.monotonic()
-        self._spinner.update(text=Text(f"{progress.doing or 'thinking'}  {duration(now - self._step_began)}"))
+        self._spinner.update(text=Text(f"{progress.doing or 'working'}  {duration(now - self._step_began)}"))
         lines: list[RenderableType] = [self._spinner]
         if gates := _gate_strip(progress.gates):
             lines.append(gates)
@@ -157,8 +157,12 @@ def _parts(result: Result, directory: Path, applied: bool) -> Iterable[Renderabl
     yield _next_step(result, directory, applied)
 
 
+def _labelled(label: str, text: str) -> Text:
+    return Text().append(label, "bold").append(text)
+
+
 def _headline(result: Result) -> Text:
-    text = Text(outcome_words(result.outcome), _OUTCOME_STYLES[result.outcome])
+    text = Text().append(outcome_words(result.outcome), _OUTCOME_STYLES[result.outcome])
     reasons = dict.fromkeys(each for each in (result.reason, *(one.reason for one in result.repairs)) if each)
     if reasons:
         text.append(f" ({'; '.join(reason_words(each) for each in reasons)})")
@@ -168,7 +172,7 @@ def _headline(result: Result) -> Text:
 def _repair(repair: RepairResult, result: Result) -> Iterable[RenderableType]:
     if repair.targets:
         more = f" and {len(repair.targets) - 1} more" if len(repair.targets) > 1 else ""
-        text = Text("Failing  ", "bold").append(log(one_line(repair.targets[0].node_id)) + more)
+        text = _labelled("Failing  ", log(one_line(repair.targets[0].node_id)) + more)
         if repair.exception:
             text.append(f"\n         {log(one_line(f'{repair.exception}: {repair.failure_message}'))}", "dim")
         yield text
@@ -176,7 +180,7 @@ def _repair(repair: RepairResult, result: Result) -> Iterable[RenderableType]:
         yield Text(log(bounded(repair.message, 2_000)))
     if repair.root_cause:
         heading = "Cause  " if repair.patch is not None else "Suspected cause  "
-        yield Text(heading, "bold").append(log(bounded(repair.root_cause, 3_000)))
+        yield _labelled(heading, log(bounded(repair.root_cause, 3_000)))
     if repair.patch is not None:
         yield _diff(repair.patch)
         yield _proof(repair)
@@ -185,17 +189,17 @@ def _repair(repair: RepairResult, result: Result) -> Iterable[RenderableType]:
     if repair.before is not None:
         yield _suite(repair.before, repair.after)
     if questions := [each for each in repair.objections if each.grade is not Grade.ALLOWED]:
-        text = Text("Look at this before you merge\n", "bold yellow")
+        text = Text().append("Look at this before you merge\n", "bold yellow")
         for each in questions:
             place = each.path + (f":{each.line}" if each.line else "")
             text.append(f"  {log(one_line(place))}: {log(one_line(each.message, 400))}\n")
         text.right_crop(1)
         yield text
     if repair.patch is None and repair.attempts:
-        text = Text(f"Tried: {plural(len(repair.attempts), 'attempt')}", "bold")
+        text = _labelled("Tried  ", plural(len(repair.attempts), "attempt"))
         for attempt in repair.attempts[-5:]:
             why = log(one_line(attempt.message or attempt.root_cause, 300))
-            text.append(f"\n  {attempt.number}. {attempt.verdict}: {why}", "not bold")
+            text.append(f"\n  {attempt.number}. {attempt.verdict}: {why}")
         yield text
 
 
@@ -208,12 +212,11 @@ def _diff(patch: str) -> Text:
 
 
 def _proof(repair: RepairResult) -> Text:
-    text = Text("Proof  ", "bold")
     if repair.new_test is None:
-        return text.append(f"the existing test only. {log(bounded(repair.why_no_test, 600))}".rstrip(), "not bold")
+        return _labelled("Proof  ", f"the existing test only. {log(bounded(repair.why_no_test, 600))}".rstrip())
     names = ", ".join(log(one_line(each.node_id)) for each in repair.new_tests[:3]) or log(repair.new_test.path)
     says = log(bounded(repair.new_test.explanation, 1_000))
-    return text.append(f"new test {names}" + (f": {says}" if says else ""), "not bold")
+    return _labelled("Proof  ", f"new test {names}" + (f": {says}" if says else ""))
 
 
 def _gates(gates: Sequence[Gate]) -> Table:
@@ -227,8 +230,8 @@ def _gates(gates: Sequence[Gate]) -> Table:
 
 
 def _suite(before: Totals, after: Totals | None) -> Text:
-    text = Text("Suite  ", "bold").append(f"before: {_counts(before)}", "not bold")
-    return text if after is None else text.append(f"; after: {_counts(after)}", "not bold")
+    text = _labelled("Suite  ", f"before: {_counts(before)}")
+    return text if after is None else text.append(f"; after: {_counts(after)}")
 
 
 def _counts(totals: Totals) -> str:
@@ -248,7 +251,7 @@ def _figures(result: Result) -> Text:
 
 _CONTENTS = {
     "fix.patch": "the fix",
-    "pr.md": "a pull request, ready to paste",
+    "pr.md": "the report, ready to paste into a pull request",
     "trace.html": "the whole run, for a browser",
     "trace.jsonl": "the whole run, for programs",
     "result.json": "this summary, for programs",
@@ -256,18 +259,18 @@ _CONTENTS = {
 
 
 def _files(result: Result, directory: Path) -> Text:
-    text = Text("Everything is in ", "bold").append(log(str(directory)), "not bold")
+    text = _labelled("Everything is in ", log(str(directory)))
     for name, what in _CONTENTS.items():
         if (directory / name).exists():
-            text.append(f"\n  {name:<12} {what}", "not bold")
+            text.append(f"\n  {name:<12} {what}")
     for number, repair in enumerate(result.repairs, 1):
         if result.patch is None and repair.patch is not None:
-            text.append(f"\n  {number}/{'':<10} the fix of failure {number} alone", "not bold")
+            text.append(f"\n  {number}/{'':<10} the fix of failure {number} alone")
     return text
 
 
 def _next_step(result: Result, directory: Path, applied: bool) -> Text:
-    return Text("Next  ", "bold").append(log(_advice(result, directory, applied)), "not bold")
+    return _labelled("Next  ", log(_advice(result, directory, applied)))
 
 
 def _advice(result: Result, directory: Path, applied: bool) -> str:

@@ -117,14 +117,16 @@ _SKIP_CI = re.compile(r"\[(skip ci|ci skip|no ci|skip actions|actions skip)\]", 
 def markdown(text: str) -> str:
     """Prose for a Markdown body on a code host. Paragraphs and `code` spans stay; nothing else has any effect: no
     mention, reference, closing keyword, link, image, HTML, list, heading, fence, commit trailer or command of ours."""
+    return _line_starts(_inline(plain(text)))
+
+
+def _inline(text: str) -> str:
     parts: list[str] = []
     last = 0
-    cleaned = plain(text)
-    for span in _CODE_SPAN.finditer(cleaned):
-        parts += [_prose(cleaned[last : span.start()]), code(span[1])]
+    for span in _CODE_SPAN.finditer(text):
+        parts += [_prose(text[last : span.start()]), code(span[1])]
         last = span.end()
-    parts.append(_prose(cleaned[last:]))
-    return _line_starts("".join(parts))
+    return "".join([*parts, _prose(text[last:])])
 
 
 def _prose(text: str) -> str:
@@ -148,13 +150,13 @@ def _line_starts(text: str) -> str:
 
 def title(text: str, limit: int = 72) -> str:
     """A pull request's or commit's title, which is no Markdown: one line without mention, reference or CI switch."""
-    line = _SKIP_CI.sub(r"(\1)", one_line(text, limit)).replace("`", "'").replace("@", "@" + _ZERO_WIDTH)
+    line = _SKIP_CI.sub(r"(\1)", one_line(text, limit)).replace("@", "@" + _ZERO_WIDTH)
     return _COMMAND.sub("/" + _ZERO_WIDTH, _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, line))
 
 
 def cell(text: str, limit: int = 300) -> str:
-    """One line of `markdown` for a table cell."""
-    return _in_cell(markdown(one_line(text, limit)))
+    """One line of `markdown` for a table cell, or for the middle of a line: nothing can open a block there."""
+    return _in_cell(_inline(one_line(text, limit)))
 
 
 def _in_cell(text: str) -> str:

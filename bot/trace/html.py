@@ -10,35 +10,17 @@ from datetime import UTC, datetime
 from importlib import resources
 
 from bot.ports import EventKind, JsonValue
-from bot.publish.diff import diff_lines
 from bot.publish.fields import count, flag, number, record, records, text, texts
 from bot.publish.progress import Progress
-from bot.publish.untrusted import bounded, html, one_line
+from bot.publish.untrusted import html, one_line
 from bot.publish.words import GATES, duration, outcome_words, plural, reason_words, status_words
+from bot.trace.markup import diff, prose, table, text_block, tone, toned
 from bot.trace.read import Event, Trace
+from bot.verify.types import GateName
 
 _SHOWN_EVENTS = 4_000
-_SHOWN_ROWS = 500
-_DIFF_CHARACTERS = 200_000
-_DATA_CHARACTERS = 20_000
 
 _Data = Mapping[str, JsonValue]
-
-_TONES = {
-    "repaired": "good",
-    "no_failures": "good",
-    "passed": "good",
-    "plausible": "good",
-    "failed": "bad",
-    "error": "bad",
-    "blocked": "bad",
-    "stopped": "bad",
-    "review": "warn",
-    "needs_review": "warn",
-    "gave_up": "warn",
-    "flaky": "warn",
-    "not_reproduced": "warn",
-}
 
 
 def render_trace(trace: Trace) -> str:
@@ -74,12 +56,12 @@ def _end(trace: Trace) -> _Data | None:
 
 def _top(trace: Trace, headline: str) -> Iterator[str]:
     end = _end(trace) or {}
-    yield f'<header><h1 class="{_TONES.get(text(end, "outcome"), "warn")}">{html(headline)}</h1>'
+    yield f'<header><h1 class="{tone(text(end, "outcome"))}">{html(headline)}</h1>'
     if reason := text(end, "reason"):
         yield f"<p>Reason: {html(reason_words(one_line(reason, 60)))}.</p>"
     if message := text(end, "message"):
-        yield _prose(message)
-    run: _Data = next((event.data for event in trace.of_kind(EventKind.RUN)), {})
+        yield prose(message)
+    run = _first(trace.events, EventKind.RUN)
     for problem in trace.problems:
         yield f'<p class="note"><b>The trace is not whole.</b> {html(problem)}.</p>'
     if "isolated" in run and not flag(run, "isolated"):
@@ -113,8 +95,7 @@ def _moment(seconds: float | None) -> str:
 
 
 def _repairs(trace: Trace) -> Iterator[str]:
-    evidence: _Data = next((event.data for event in trace.of_kind(EventKind.EVIDENCE)), {})
-    clusters = records(evidence, "clusters")
+    clusters = records(_first(trace.events, EventKind.EVIDENCE), "clusters")
     seen = {number for event in trace.events if (number := count(event.data, "repair")) is not None}
     for repair in sorted(seen | set(range(1, len(clusters) + 1)))[:20]:
         cluster = clusters[repair - 1] if 0 < repair <= len(clusters) else {}
@@ -125,7 +106,7 @@ def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[st
     end = next((event.data for event in reversed(events) if event.kind == EventKind.OUTCOME), None)
     outcome = text(end, "outcome") if end else ""
     words = html(outcome_words(one_line(outcome, 60))) if outcome else "not finished"
-    yield f'<section><h2>Failure {repair}: <span class="{_TONES.get(outcome, "warn")}">{words}</span></h2>'
+    yield f'<section><h2>Failure {repair}: <span class="{tone(outcome)}">{words}</span></h2>'
     if message := f"{text(cluster, 'exception')}: {text(cluster, 'message')}".strip(": "):
         yield f"<p><code>{html(one_line(message, 400))}</code></p>"
     targets = texts(cluster, "targets")
@@ -134,24 +115,43 @@ def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[st
         if len(targets) > 20:
             yield f'<p class="soft">and {len(targets) - 20:,} more</p>'
     if end and (said := text(end, "message")):
-        yield _prose(said)
+        yield prose(said)
+    attempts = _attempts(events)
+    final = _last(attempts)
+    fix = text(end, "patch") if end else ""
+    if cause := text(_first(final, EventKind.PROPOSAL), "root_cause"):
+        yield f"<h3>{'Root cause' if fix else 'Suspected cause'}</h3>{prose(cause)}"
     yield from _locations(events)
-    if end and (patch := text(end, "patch")):
-        yield f"<h3>The fix</h3>{_diff(patch)}"
+    if fix:
+        yield f"<h3>The fix</h3>{diff(fix)}"
+        gates = [gate for gate in _data(events, EventKind.GATE) if text(gate, "name") == GateName.REPRODUCED][:1]
+        gates += [gate for gate in _data(final, EventKind.GATE) if text(gate, "name") != GateName.REPRODUCED]
+        yield f"<h3>Gates</h3>{_gates(gates)}"
     if end and (tests := records(end, "tests")):
         yield "<h3>Tests before and after</h3>"
         rows = ((f"<code>{html(one_line(text(each, 'id'), 300))}</code>", *_change(each)) for each in tests)
-        yield _table(("Test", "Before", "After"), rows, len(tests))
-    attempts = _attempts(events)
+        yield table(("Test", "Before", "After"), rows, len(tests))
     if attempts:
         yield f"<h3>{plural(len(attempts), 'attempt').capitalize()}</h3>"
     for attempt, own in attempts.items():
-        yield from _attempt(attempt, own, opened=attempt == max(attempts))
+        yield from _attempt(attempt, own, fix, opened=not fix and own is final)
     yield "</section>"
 
 
+def _last(attempts: Mapping[int, Sequence[Event]]) -> Sequence[Event]:
+    return attempts[max(attempts)] if attempts else ()
+
+
+def _data(events: Iterable[Event], kind: EventKind) -> list[_Data]:
+    return [event.data for event in events if event.kind == kind]
+
+
+def _first(events: Iterable[Event], kind: EventKind) -> _Data:
+    return next(iter(_data(events, kind)), {})
+
+
 def _locations(events: Sequence[Event]) -> Iterator[str]:
-    found = [each for event in events if event.kind == EventKind.LOCATIONS for each in records(event.data, "locations")]
+    found = [each for data in _data(events, EventKind.LOCATIONS) for each in records(data, "locations")]
     if found:
         rows = (
             (
@@ -162,12 +162,12 @@ def _locations(events: Sequence[Event]) -> Iterator[str]:
             )
             for each in found[:20]
         )
-        table = _table(("Place", "Symbol", "Suspicion", "Why"), rows, len(found))
-        yield f"<details><summary>Where the fault probably is</summary>{table}</details>"
+        rendered = table(("Place", "Symbol", "Suspicion", "Why"), rows, len(found))
+        yield f"<details><summary>Where the fault probably is</summary>{rendered}</details>"
 
 
 def _change(test: _Data) -> tuple[str, str]:
-    return _toned(text(test, "before") or "not in this run"), _toned(text(test, "after") or "not in this run")
+    return toned(text(test, "before") or "not in this run"), toned(text(test, "after") or "not in this run")
 
 
 def _attempts(events: Sequence[Event]) -> dict[int, list[Event]]:
@@ -184,39 +184,39 @@ def _attempts(events: Sequence[Event]) -> dict[int, list[Event]]:
     return dict(sorted(attempts.items()))
 
 
-def _attempt(attempt: int, events: Sequence[Event], *, opened: bool) -> Iterator[str]:
-    proposal: _Data = next((event.data for event in events if event.kind == EventKind.PROPOSAL), {})
-    verdict: _Data = next((event.data for event in events if event.kind == EventKind.ATTEMPT), {})
+def _attempt(attempt: int, events: Sequence[Event], fix: str, *, opened: bool) -> Iterator[str]:
+    proposal, verdict = _first(events, EventKind.PROPOSAL), _first(events, EventKind.ATTEMPT)
     word = one_line(text(verdict, "verdict"), 40) or "not finished"
     engine = f" ({html(one_line(text(proposal, 'engine'), 40))})" if text(proposal, "engine") else ""
     yield (
         f'<details class="attempt"{" open" if opened else ""}><summary>Attempt {attempt}{engine}: '
-        f'<span class="{_TONES.get(word, "warn")}">{html(word)}</span></summary>'
+        f'<span class="{tone(word)}">{html(word)}</span></summary>'
     )
     if message := text(verdict, "message"):
-        yield _prose(message)
+        yield prose(message)
     if cause := text(proposal, "root_cause"):
-        yield f"<h3>Root cause</h3>{_prose(cause)}"
+        yield f"<h3>Root cause</h3>{prose(cause)}"
     if patch := text(proposal, "patch"):
-        yield f"<h3>Proposed change</h3>{_diff(patch)}"
+        shown = '<p class="soft">The fix above, word for word.</p>' if patch == fix else diff(patch)
+        yield f"<h3>Proposed change</h3>{shown}"
     if (test := record(proposal, "new_test")) is not None:
         yield f"<h3>New test</h3><p><code>{html(one_line(text(test, 'path')))}</code></p>"
-        yield _prose(text(test, "explanation")) + _text_block(text(test, "source"))
-    if gates := [event.data for event in events if event.kind == EventKind.GATE]:
+        yield prose(text(test, "explanation")) + text_block(text(test, "source"))
+    if gates := _data(events, EventKind.GATE):
         yield f"<h3>Gates</h3>{_gates(gates)}"
     if objections := [
         each for event in events if event.kind == EventKind.VET for each in records(event.data, "objections")
     ]:
         rows = (
             (
-                _toned(text(each, "grade")),
+                toned(text(each, "grade")),
                 html(one_line(text(each, "rule"), 60)),
                 f"<code>{html(one_line(text(each, 'path')))}</code>",
                 html(one_line(text(each, "message"), 400)),
             )
             for each in objections
         )
-        yield f"<h3>Objections</h3>{_table(('Grade', 'Rule', 'Where', 'What'), rows, len(objections))}"
+        yield f"<h3>Objections</h3>{table(('Grade', 'Rule', 'Where', 'What'), rows, len(objections))}"
     yield "</details>"
 
 
@@ -225,21 +225,22 @@ def _gates(gates: Sequence[_Data]) -> str:
         (
             f"<b>{html(one_line(text(gate, 'name'), 40))}</b> "
             f'<span class="soft">{html(GATES.get(text(gate, "name"), ""))}</span>',
-            f'<span class="{_TONES.get(text(gate, "status"), "soft")}">'
+            f'<span class="status {tone(text(gate, "status"), "soft")}">'
             f"{html(status_words(one_line(text(gate, 'status'), 40)))}</span>",
             html(one_line(text(gate, "evidence"), 600)),
             f'<span class="mono">{html(" ".join(one_line(each, 24) for each in texts(gate, "run_ids")[:8]))}</span>',
         )
         for gate in gates
     )
-    return _table(("Gate", "Result", "What was seen", "Runs"), rows, len(gates), "gates")
+    return table(("Gate", "Result", "What was seen", "Runs"), rows, len(gates), "gates")
 
 
 # --- the timeline ---------------------------------------------------------------------------------------------------
 
 
 def _timeline(trace: Trace) -> Iterator[str]:
-    yield f'<section><h2>Timeline</h2><p class="soft">{plural(len(trace.events), "event")}, seconds since the start.</p>'
+    yield "<section><h2>Timeline</h2>"
+    yield f'<p class="soft">{plural(len(trace.events), "event")}; seconds since the start.</p>'
     yield '<ol class="timeline">'
     progress = Progress()
     skipped = len(trace.events) - _SHOWN_EVENTS
@@ -249,12 +250,13 @@ def _timeline(trace: Trace) -> Iterator[str]:
             if index == _SHOWN_EVENTS // 2:
                 yield f'<li class="soft">[… {skipped:,} events are left out here; the trace has them …]</li>'
             continue
-        data = bounded(json.dumps(event.data, indent=2, ensure_ascii=False), _DATA_CHARACTERS, whole="the trace")
+        data = json.dumps(event.data, indent=2, ensure_ascii=False)
         output = text(event.data, "output")
         yield (
             f'<li><details><summary><span class="at">{event.seconds:.2f}</span>'
-            f'<span class="kind">{html(one_line(event.kind, 40))}</span><span class="line">{html(line)}</span></summary>'
-            f"{_text_block(output, tail=True) if output else ''}{_text_block(data)}</details></li>"
+            f'<span class="kind">{html(one_line(event.kind, 40))}</span>'
+            f'<span class="line">{html(line)}</span></summary>'
+            f"{text_block(output, tail=True) if output else ''}{text_block(data)}</details></li>"
         )
     yield "</ol></section>"
 
@@ -271,36 +273,3 @@ def _footer(trace: Trace) -> str:
         f'<footer>SHA-256 of the trace: <span class="mono">{trace.sha256}</span>. Green gates make a fix plausible; '
         "a reviewer makes it correct.</footer>"
     )
-
-
-# --- parts ----------------------------------------------------------------------------------------------------------
-
-
-def _prose(value: str) -> str:
-    return f'<p class="prose">{html(bounded(value, _DATA_CHARACTERS, whole="the trace"))}</p>' if value else ""
-
-
-def _text_block(value: str, *, tail: bool = False) -> str:
-    inner = html(bounded(value, _DATA_CHARACTERS, whole="the trace", tail=tail))
-    return f'<pre class="text" tabindex="0">{inner}</pre>'
-
-
-def _diff(patch: str) -> str:
-    lines = diff_lines(bounded(patch, _DIFF_CHARACTERS, whole="the trace"))
-    inner = "".join(f'<span class="{kind}">{html(line) or " "}</span>' for kind, line in lines)
-    return f'<pre tabindex="0">{inner}</pre>'
-
-
-def _toned(value: str) -> str:
-    return f'<span class="{_TONES.get(value, "soft")}">{html(one_line(value, 40))}</span>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], total: int, name: str = "") -> str:
-    head = "".join(f"<th>{each}</th>" for each in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>"
-        for row, _ in zip(rows, range(_SHOWN_ROWS), strict=False)
-    )
-    more = f'<p class="soft">[… {total - _SHOWN_ROWS:,} more rows …]</p>' if total > _SHOWN_ROWS else ""
-    table = f'<table class="{name}">' if name else "<table>"
-    return f'<div class="scroll">{table}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'

@@ -15,6 +15,7 @@ from bot.trace.file import FORMAT
 
 LONGEST_LINE = 64 << 20
 """Bytes of one line that are still read."""
+_DEEPEST = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,20 @@ def _parse(line: bytes) -> Mapping[str, JsonValue] | None:
         value = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):  # hostile nesting ends in the latter
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not _deep(value) else None
+
+
+def _deep(value: JsonValue) -> bool:
+    """Whether containers nest deeper than any writer of ours nests them, and than a renderer could follow."""
+    level: list[JsonValue] = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -118,6 +132,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _event(line: int, record: Mapping[str, JsonValue]) -> Event | None:
     sequence, seconds, kind = record.get("seq"), record.get("t"), record.get("kind")
     if not (type(sequence) is int and isinstance(seconds, int | float) and isinstance(kind, str)):
+        return None
+    if not 0 <= seconds < 1e12:  # 1e999 reads as infinity
         return None
     data = {name: value for name, value in record.items() if name not in ("seq", "t", "kind", "prev")}
     return Event(line, sequence, float(seconds), kind, data)
