@@ -125,7 +125,8 @@ def _functions(module: ast.Module) -> Iterator[Function]:
 
 def _begin(node: ast.stmt | ast.ExceptHandler) -> int:
     """First line of a statement, its decorators included."""
-    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _statements(module: ast.Module) -> dict[int, int]:
