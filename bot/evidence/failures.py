@@ -32,7 +32,9 @@ _VALUES = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|
 # "+  where 4 = total([1, 2])", "+    where 3 = <bound method Cart.total of <shop.Cart object at 0x7f…>>()"
 _WHERE = re.compile(r"\s*\+\s+where .{1,2000}? = (?:<(?:bound method|function) ([\w.]+)[^\n]*>|([A-Za-z_][\w.]*))\(")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
-_OUTSIDE = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[\d.]*|lib-dynload)/|^<|\.zip/")
+_OUTSIDE = re.compile(
+    r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[\d.]*|lib-dynload|_pytest|pluggy)/|^<|\.zip/"
+)
 
 
 def looks_own(path: str) -> bool:
@@ -109,7 +111,7 @@ def _frames(case: TestCase, chain: Chain, is_project: Callable[[str], bool]) -> 
     raw = list(chain.raised[-1].frames)
     for index in chain.causes:
         raw.extend(chain.raised[index].frames)
-    root = _root(case, raw)
+    root = _root(case, raw, is_project)
     frames = []
     for frame in raw:
         path = posix(frame.path)
@@ -121,13 +123,13 @@ def _frames(case: TestCase, chain: Chain, is_project: Callable[[str], bool]) -> 
     return tuple(frames)
 
 
-def _root(case: TestCase, frames: Iterable[RawFrame]) -> str:
+def _root(case: TestCase, frames: Iterable[RawFrame], is_project: Callable[[str], bool]) -> str:
     """Absolute folder, with its slash, from which the case's file is named; "" where no frame shows it."""
     files = _files(case)
     for file in files:
         for frame in frames:
             path = posix(frame.path)
-            if posixpath.isabs(path) and path.endswith("/" + file):
+            if posixpath.isabs(path) and path.endswith("/" + file) and is_project(file):
                 return path[: -len(file)]
     return ""
 

@@ -17,9 +17,13 @@ _PYTEST = re.compile(
     r"""(?P<path>(?:[A-Za-z]:[\\/])?[^\s:'"=][^:'"\n]{0,400}):(?P<line>\d{1,7}):"""
     r"(?: in (?P<function>.{1,200})| ?(?P<tail>.*))"
 )
-_NATIVE = re.compile(r'\s*(?:[|+]\s*)*File "(?P<path>[^"\n]{1,400})", line (?P<line>\d{1,7})(?:, in (?P<function>.{1,200}))?')
+_NATIVE = re.compile(
+    r'\s*(?:[|+]\s*)*File "(?P<path>[^"\n]{1,400})", line (?P<line>\d{1,7})(?:, in (?P<function>.{1,200}))?'
+)
 _DEFINITION = re.compile(r">?\s*(?:async\s+)?def\s+(\w+)\s*\(")
-_EXCEPTION = re.compile(r"(?P<name>[A-Za-z_]\w{0,99}(?:\.(?:<locals>|[A-Za-z_]\w{0,99})){0,20})(?::(?: (?P<message>.*))?$|$)")
+_EXCEPTION = re.compile(
+    r"(?P<name>[A-Za-z_]\w{0,99}(?:\.(?:<locals>|[A-Za-z_]\w{0,99})){0,20})(?::(?: (?P<message>.*))?$|$)"
+)
 _ERROR_LINE = re.compile(r"E   (?P<text>.*)|E$")
 _GROUP_PREFIX = re.compile(r"\s*[|+][ ]?")
 _CAPTURED = re.compile(r"-{3,} ?Captured (?:stdout|stderr|log) \w+ ?-{3,}")
