@@ -37,7 +37,7 @@ CHANGES = (
 
 
 def ensure(client: docker.DockerClient, tag: str) -> str:
-    """Return `tag` once the engine has such an image: there already, pulled, or built from Debian packages (as root)."""
+    """Return `tag` once the engine has such an image: pulled, or built from Debian packages (as root)."""
     with _one_at_a_time():
         if not _present(client, tag) and not _pull(tag):
             _bootstrap(client, tag)

@@ -13,9 +13,10 @@ from bot.adapters import docker_box
 from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape
 from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_events import OomWatch
+from bot.adapters.docker_extras import fetch_extras
 from bot.adapters.docker_files import CHUNK, Packed, pack_tree, put
 from bot.adapters.docker_services import start_services
-from bot.adapters.docker_setup import Image, fetch_extras, setup_image
+from bot.adapters.docker_setup import Image, setup_image
 from bot.errors import SandboxError
 from bot.ports import Limits, Overlay, Service, SetUp
 
@@ -49,7 +50,7 @@ class DockerSandbox:
             image = setup_image(engine, plan, tree, packed, limits, self._image_cache)
             for service in plan.services:
                 engine.image(service.image)
-            extras = fetch_extras(engine, image, packed.paths)
+            extras = fetch_extras(engine, image.tag, packed.paths) if image.extras else None
             shape = _shape(engine, plan, image, packed, limits)
             return DockerEnvironment(engine, shape, packed, extras, plan.services)
         except BaseException:

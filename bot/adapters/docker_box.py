@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from docker.errors import APIError
-from docker.types import DriverConfig, LogConfig, Mount, Ulimit
+from docker.types import DriverConfig, Mount, Ulimit
 
 from bot.adapters import docker_stream
-from bot.adapters.docker_engine import Engine
+from bot.adapters.docker_engine import IDLE, UID, USER, Engine
 from bot.adapters.docker_events import OomWatch
-from bot.adapters.docker_files import UID, pack_files, put, relative_path, take
+from bot.adapters.docker_files import pack_files, put, refuse_links, relative_path, take
 from bot.errors import SandboxError
 from bot.ports import Command, Execution, Limits
 from bot.publish import untrusted
@@ -24,12 +24,10 @@ from bot.publish import untrusted
 WORKSPACE = "/workspace"
 CONTROL = "/grokfix-run"
 TMP = "/tmp"  # noqa: S108 (the container's own)
-USER = f"{UID}:{UID}"
 SHM = 256 << 20
 CONTROL_SIZE = 256 << 20
 CONTROL_INODES = 20_000
 HOSTNAME = "sandbox"
-LOG = LogConfig(type="json-file", config={"max-size": "5m", "max-file": "1"})
 SYSCTLS6 = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.lo.disable_ipv6": "0"}
 WATCH_SECONDS = 1.0
 
@@ -73,67 +71,59 @@ def start(engine: Engine, shape: Shape, holder: str | None = None) -> str:
 def _start(engine: Engine, shape: Shape, holder: str | None, sysctls: Mapping[str, str]) -> str:
     limits = shape.limits
     labels = {**engine.labels("box"), shape.label: "1"}
-    with engine.doing("creating a sandbox"):
-        host = engine.api.create_host_config(
-            network_mode=f"container:{holder}" if holder else "none",
-            extra_hosts=None if holder else {HOSTNAME: "127.0.0.1"},
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            read_only=True,
-            init=True,
-            ipc_mode="private",
-            shm_size=SHM,
-            pids_limit=limits.pids,
-            mem_limit=shape.memory,
-            memswap_limit=shape.memory,
-            nano_cpus=int(limits.cpus * 1e9),
-            oom_score_adj=1000,
-            tmpfs=dict.fromkeys((TMP, *shape.volumes), f"rw,exec,nosuid,nodev,size={limits.tmp},mode=1777"),
-            sysctls=dict(sysctls),
-            ulimits=[
-                Ulimit(name="nofile", soft=4096, hard=4096),
-                Ulimit(name="core", soft=0, hard=0),
-                Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
-            ],
-            log_config=LOG,
-            mounts=[
-                _volume(WORKSPACE, labels, shape.workspace if shape.quota else None, shape.inodes),
-                _volume(CONTROL, labels, CONTROL_SIZE, CONTROL_INODES),
-            ],
-            runtime=limits.runtime,
+    host = {
+        "network_mode": f"container:{holder}" if holder else "none",
+        "extra_hosts": None if holder else {HOSTNAME: "127.0.0.1"},  # the holder's, where there is one
+        "read_only": True,
+        "init": True,
+        "ipc_mode": "private",
+        "shm_size": SHM,
+        "pids_limit": limits.pids,
+        "mem_limit": shape.memory,
+        "memswap_limit": shape.memory,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "tmpfs": dict.fromkeys((TMP, *shape.volumes), f"rw,exec,nosuid,nodev,size={limits.tmp},mode=1777"),
+        "sysctls": dict(sysctls),
+        "ulimits": [
+            Ulimit(name="nofile", soft=4096, hard=4096),
+            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
+        ],
+        "mounts": [
+            _volume(WORKSPACE, labels, shape.workspace if shape.quota else None, shape.inodes),
+            _volume(CONTROL, labels, CONTROL_SIZE, CONTROL_INODES),
+        ],
+        "runtime": limits.runtime,
+    }
+    with engine.doing("starting a sandbox"):
+        return engine.start(
+            "box",
+            shape.image,
+            host,
+            labels=labels,
+            entrypoint=IDLE,
+            user=USER,
+            working_dir=WORKSPACE,
+            hostname=None if holder else HOSTNAME,
+            environment={**shape.environment, "HOME": TMP},
         )
-        container = str(
-            engine.api.create_container(
-                shape.image,
-                entrypoint=["sleep", "infinity"],
-                user=USER,
-                working_dir=WORKSPACE,
-                hostname=None if holder else HOSTNAME,
-                environment={**shape.environment, "HOME": TMP},
-                healthcheck={"test": ["NONE"]},
-                labels=labels,
-                host_config=host,
-                use_config_proxy=False,
-            )["Id"]
-        )
-    try:
-        with engine.doing("starting a sandbox"):
-            engine.api.start(container)
-    except BaseException:
-        engine.remove_container(container)
-        raise
-    return container
 
 
 def _volume(target: str, labels: Mapping[str, str], size: int | None, inodes: int) -> Mount:
-    """An anonymous volume, removed with its container; `no_copy`: the image's content would be copied in and lost."""
+    """An anonymous volume, removed with its container; `size` None: on disk, unbounded.
+
+    Docker copies what the image has there into a new volume: on disk that gives the folder its owner, on tmpfs it takes
+    time and is lost.
+    """
     options = {
         "type": "tmpfs",
         "device": "tmpfs",
         "o": f"size={size},nr_inodes={inodes},uid={UID},gid={UID},mode=0755,nosuid,nodev",
     }
     driver = DriverConfig("local", options) if size is not None else None
-    return Mount(target=target, source=None, type="volume", no_copy=True, labels=dict(labels), driver_config=driver)
+    return Mount(
+        target=target, source=None, type="volume", no_copy=size is not None, labels=dict(labels), driver_config=driver
+    )
 
 
 class DockerBox:
@@ -203,7 +193,8 @@ class DockerBox:
             raise SandboxError("this sandbox is closed; collect files before closing it")
         if self._dead:
             return None  # the volume went with the container
-        return take(self._engine, self._container, posixpath.join(CONTROL, relative_path(path)), limit)
+        refuse_links(self._engine, self._container, CONTROL, relative_path(path))
+        return take(self._engine, self._container, posixpath.join(CONTROL, path), limit)
 
     def close(self) -> None:
         if self._closed:

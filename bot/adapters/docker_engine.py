@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import queue
-import socket
 import threading
 import time
 import uuid
@@ -23,64 +21,22 @@ import docker
 import requests
 import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import LogConfig
 
+from bot.adapters.docker_owner import RUN, Owner, left_over
 from bot.errors import SandboxError
 from bot.ports import Cancelled, Limits
 from bot.publish import untrusted
 
-RUN = "grokfix.run"
+UID = 1001  # of everything in a box; not 1000, which is a person on most machines
+USER = f"{UID}:{UID}"
+IDLE = ["sleep", "infinity"]
 FOREIGN_HOURS = (
     24.0  # a leftover whose owner cannot be looked up (another PID namespace or machine) is swept after this
 )
 REMOVE_SECONDS = 60.0
 
 Foreign = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Which process made a resource. PIDs mean nothing across boots and PID namespaces, and are used again."""
-
-    pid: int
-    started: str
-    boot: str
-    namespace: str
-
-    @classmethod
-    def current(cls) -> Owner:
-        pid = os.getpid()
-        return cls(pid, _start_ticks(pid), _boot(), _namespace())
-
-    @property
-    def alive(self) -> bool | None:
-        """Whether the process runs; None where this process cannot know."""
-        if self.boot != _boot() or self.namespace != _namespace():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return _start_ticks(self.pid) == self.started
-
-    def labels(self) -> dict[str, str]:
-        return {
-            "grokfix.pid": str(self.pid),
-            "grokfix.started": self.started,
-            "grokfix.boot": self.boot,
-            "grokfix.namespace": self.namespace,
-        }
-
-    @classmethod
-    def of(cls, labels: Mapping[str, str]) -> Owner:
-        pid = labels.get("grokfix.pid", "")
-        return cls(
-            int(pid) if pid.isdecimal() else -1,
-            labels.get("grokfix.started", ""),
-            labels.get("grokfix.boot", ""),
-            labels.get("grokfix.namespace", ""),
-        )
 
 
 @dataclass(slots=True)
@@ -165,6 +121,50 @@ class Engine:
             self.remove_all()
         self.client.close()
 
+    # --- containers ---
+
+    def create(
+        self,
+        purpose: str,
+        image: str,
+        host: Mapping[str, object],
+        labels: Mapping[str, str] | None = None,
+        **config: object,
+    ) -> str:
+        """Create a labelled container without capabilities (save `host["cap_add"]`), new privileges, health check,
+        proxy settings of this user or unbounded log; its id. `host` and `config` are keywords of the SDK."""
+        return str(
+            self.api.create_container(
+                image,
+                labels={**self.labels(purpose), **(labels or {})},
+                healthcheck={"test": ["NONE"]},
+                host_config=self.api.create_host_config(
+                    cap_drop=["ALL"],
+                    security_opt=["no-new-privileges"],
+                    oom_score_adj=1000,
+                    log_config=LogConfig(type="json-file", config={"max-size": "5m", "max-file": "1"}),
+                    **host,  # type: ignore[arg-type]
+                ),
+                use_config_proxy=False,
+                **config,  # type: ignore[arg-type]
+            )["Id"]
+        )
+
+    def start(self, purpose: str, image: str, host: Mapping[str, object], **config: object) -> str:
+        """`create` and start; nothing is left where it cannot start."""
+        container = self.create(purpose, image, host, **config)  # type: ignore[arg-type]
+        try:
+            self.api.start(container)
+        except BaseException:
+            self.remove_container(container)
+            raise
+        return container
+
+    def start_holder(self, image: str, host: Mapping[str, object], **config: object) -> str:
+        """Start a container that does nothing but hold a network namespace for others."""
+        idle = {"read_only": True, "init": True, "pids_limit": 16, "mem_limit": 64 << 20}
+        return self.start("holder", image, {**idle, **host}, entrypoint=IDLE, user=USER, **config)
+
     # --- removal ---
 
     def remove_container(self, container: str) -> None:
@@ -187,7 +187,7 @@ class Engine:
     def sweep(self) -> int:
         """Remove containers and volumes whose makers are dead; the number of both."""
         with self.doing("sweeping leftovers of killed runs"):
-            return self._remove({"label": RUN}, _left_over)
+            return self._remove({"label": RUN}, left_over)
 
     def _remove(self, filters: dict[str, str], wanted: Callable[[Mapping[str, str], float], bool]) -> int:
         count = 0
@@ -259,15 +259,6 @@ class Engine:
         return str(self.api.base_url).startswith("http+docker://localhost")
 
 
-def _left_over(labels: Mapping[str, str], created: float) -> bool:
-    if not labels.get(RUN):
-        return False
-    alive = Owner.of(labels).alive
-    if alive is None:
-        return time.time() - created > FOREIGN_HOURS * 3600
-    return not alive
-
-
 def brief(error: BaseException) -> str:
     """One bounded line of an error of the SDK, without control characters."""
     return untrusted.one_line(str(getattr(error, "explanation", None) or error) or type(error).__name__, 400)
@@ -280,26 +271,3 @@ def _advice(error: BaseException) -> str:
     if isinstance(error, (requests.ConnectionError, urllib3.exceptions.ProtocolError, ConnectionError)):
         return "; the Docker daemon went away: check that it runs (docker info), then run again"
     return ""
-
-
-def _start_ticks(pid: int) -> str:
-    """Start time of a process in clock ticks since boot (proc(5), stat field 22); "" where there is no /proc."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return socket.gethostname()
-
-
-def _namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""

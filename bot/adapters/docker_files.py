@@ -16,11 +16,12 @@ from typing import IO
 
 from docker.errors import NotFound
 
-from bot.adapters.docker_engine import Engine
+from bot.adapters.docker_engine import UID, Engine
 from bot.errors import SandboxError
 
-UID = 1001  # of everything in a box; not 1000, which is a person on most machines
 CHUNK = 1 << 20
+NOT_REGULAR = 0x8F280000  # the type bits of Go's io/fs.FileMode
+DIRECTORY = 0x80000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ def pack_tree(root: Path) -> Packed:
     file = tempfile.TemporaryFile(prefix="grokfix-tree-")  # noqa: SIM115 (closed by Packed)
     try:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.addfile(_entry(".", tarfile.DIRTYPE, mode=0o755))
             for path in _walk(root):
                 relative = path.relative_to(root).as_posix()
                 status = path.lstat()
@@ -106,6 +106,14 @@ def pack_files(files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644)
     return buffer.getvalue()
 
 
+def pack_folder(name: str) -> bytes:
+    """A tar of one empty directory of the box's user."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(_entry(name, tarfile.DIRTYPE, mode=0o755))
+    return buffer.getvalue()
+
+
 def _parents(path: str) -> list[str]:
     parents = []
     while path := posixpath.dirname(path):
@@ -139,7 +147,8 @@ def put(engine: Engine, container: str, folder: str, data: bytes | Iterable[byte
 def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
     """Contents of a regular file of at most `limit` bytes, None where there is none; SandboxError for anything else.
 
-    Docker hands links and FIFOs over as such: nothing is followed or opened on the way.
+    Docker hands links and FIFOs over as such: none is followed or opened on the way. (It would follow a link above the
+    file, inside the container.)
     """
     with engine.doing(f"reading {path} from the sandbox"):
         try:
@@ -147,8 +156,7 @@ def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
         except NotFound:
             return None
     try:
-        # Go's os.FileMode: any type bit set means it is no regular file.
-        if int(status["mode"]) & 0x8F280000:
+        if int(status["mode"]) & NOT_REGULAR:
             raise SandboxError(
                 f"{path} in the sandbox is not a regular file; tests must not replace the runner's files"
             )
@@ -161,6 +169,19 @@ def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
     if archive is None:
         raise SandboxError(f"{path} in the sandbox grew past {limit} bytes while it was read")
     return _only_file(archive, path, limit)
+
+
+def refuse_links(engine: Engine, container: str, folder: str, path: str) -> None:
+    """SandboxError where something above `path` and below `folder` is no plain directory; silent where it is absent."""
+    for parent in reversed(_parents(path)):
+        with engine.doing(f"looking at {parent} in the sandbox"):
+            try:
+                stream, status = engine.api.get_archive(container, posixpath.join(folder, parent))
+            except NotFound:
+                return
+            stream.close()
+        if int(status["mode"]) & NOT_REGULAR != DIRECTORY:
+            raise SandboxError(f"{folder}/{parent} in the sandbox is not a plain directory; tests must not replace it")
 
 
 def _bounded(stream: Iterable[bytes], limit: int) -> bytes | None:

@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bot.adapters.docker_box import LOG, USER
 from bot.adapters.docker_engine import Engine
 from bot.errors import SandboxError
 from bot.publish import untrusted
@@ -111,7 +110,9 @@ def guarded(engine: Engine, image: str, allow: Sequence[str]) -> Iterator[str]:
 
     SandboxError where the network cannot be closed: set-up does not run then.
     """
-    holder = _holder(engine, image)
+    with engine.doing("creating the set-up network"):
+        sysctls = {"net.ipv6.conf.all.disable_ipv6": "1"} if engine.loopback6 else {}
+        holder = engine.start_holder(image, {"network_mode": "bridge", "sysctls": sysctls})
     try:
         _close(engine, image, holder, allow)
         yield holder
@@ -121,63 +122,24 @@ def guarded(engine: Engine, image: str, allow: Sequence[str]) -> Iterator[str]:
                 engine.remove_container(holder)
 
 
-def _holder(engine: Engine, image: str) -> str:
-    with engine.doing("creating the set-up network"):
-        holder = str(
-            engine.api.create_container(
-                image,
-                entrypoint=["sleep", "infinity"],
-                user=USER,
-                healthcheck={"test": ["NONE"]},
-                labels=engine.labels("holder"),
-                host_config=engine.api.create_host_config(
-                    network_mode="bridge",
-                    cap_drop=["ALL"],
-                    security_opt=["no-new-privileges"],
-                    read_only=True,
-                    init=True,
-                    pids_limit=16,
-                    mem_limit=64 << 20,
-                    log_config=LOG,
-                    sysctls={"net.ipv6.conf.all.disable_ipv6": "1"} if engine.loopback6 else {},
-                ),
-                use_config_proxy=False,
-            )["Id"]
-        )
-        try:
-            engine.api.start(holder)
-        except BaseException:
-            engine.remove_container(holder)
-            raise
-    return holder
-
-
 def _close(engine: Engine, image: str, holder: str, allow: Sequence[str]) -> None:
     plan = json.dumps({"allow": list(allow), "reject": [*PRIVATE, *host_addresses(engine)]})
     helper = ""
     try:
         with engine.doing("closing the set-up network (the image needs python3 for it)"):
-            helper = str(
-                engine.api.create_container(
-                    image,
-                    entrypoint=["python3", "-I", "-c", GUARD, plan],
-                    user="0:0",
-                    healthcheck={"test": ["NONE"]},
-                    labels=engine.labels("guard"),
-                    host_config=engine.api.create_host_config(
-                        network_mode=f"container:{holder}",
-                        cap_drop=["ALL"],
-                        cap_add=["NET_ADMIN"],
-                        security_opt=["no-new-privileges"],
-                        read_only=True,
-                        pids_limit=16,
-                        mem_limit=128 << 20,
-                        log_config=LOG,
-                    ),
-                    use_config_proxy=False,
-                )["Id"]
+            helper = engine.start(
+                "guard",
+                image,
+                {
+                    "network_mode": f"container:{holder}",
+                    "cap_add": ["NET_ADMIN"],
+                    "read_only": True,
+                    "pids_limit": 16,
+                    "mem_limit": 128 << 20,
+                },
+                entrypoint=["python3", "-I", "-c", GUARD, plan],
+                user="0:0",
             )
-            engine.api.start(helper)
             code = int(engine.api.wait(helper, timeout=GUARD_SECONDS)["StatusCode"])
             log = engine.api.logs(helper, tail=1).decode("utf-8", "replace")[-300:]
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from bot.adapters import docker_stream
-from bot.adapters.docker_box import HOSTNAME, LOG, SYSCTLS6, USER
+from bot.adapters.docker_box import HOSTNAME, SYSCTLS6
 from bot.adapters.docker_engine import Engine
 from bot.errors import SandboxError
 from bot.ports import Service
@@ -28,7 +28,10 @@ def start_services(engine: Engine, image: str, services: Sequence[Service]) -> t
     """
     started: list[str] = []
     try:
-        started.append(_holder(engine, image))
+        with engine.doing("creating the network of the suite's services"):
+            sysctls = SYSCTLS6 if engine.loopback6 else {}
+            host = {"network_mode": "none", "extra_hosts": {HOSTNAME: "127.0.0.1"}, "sysctls": sysctls}
+            started.append(engine.start_holder(image, host, hostname=HOSTNAME))
         for service in services:
             started.append(_start(engine, service, started[0]))
         for service, container in zip(services, started[1:], strict=True):
@@ -41,71 +44,25 @@ def start_services(engine: Engine, image: str, services: Sequence[Service]) -> t
     return tuple(started)
 
 
-def _holder(engine: Engine, image: str) -> str:
-    with engine.doing("creating the network of the suite's services"):
-        holder = str(
-            engine.api.create_container(
-                image,
-                entrypoint=["sleep", "infinity"],
-                user=USER,
-                hostname=HOSTNAME,
-                healthcheck={"test": ["NONE"]},
-                labels=engine.labels("holder"),
-                host_config=engine.api.create_host_config(
-                    network_mode="none",
-                    extra_hosts={HOSTNAME: "127.0.0.1"},
-                    cap_drop=["ALL"],
-                    security_opt=["no-new-privileges"],
-                    read_only=True,
-                    init=True,
-                    pids_limit=16,
-                    mem_limit=64 << 20,
-                    log_config=LOG,
-                    sysctls=SYSCTLS6 if engine.loopback6 else {},
-                ),
-                use_config_proxy=False,
-            )["Id"]
-        )
-        return _started(engine, holder)
-
-
 def _start(engine: Engine, service: Service, holder: str) -> str:
     config = cast("dict[str, object]", engine.image(service.image).get("Config") or {})
     volumes = cast("dict[str, object]", config.get("Volumes") or {})
     with engine.doing(f"starting service {service.image}"):
-        container = str(
-            engine.api.create_container(
-                service.image,
-                environment=dict(service.environment),
-                healthcheck={"test": ["NONE"]},
-                labels=engine.labels("service"),
-                host_config=engine.api.create_host_config(
-                    network_mode=f"container:{holder}",
-                    cap_drop=["ALL"],
-                    cap_add=CAPABILITIES,
-                    security_opt=["no-new-privileges"],
-                    init=True,
-                    ipc_mode="private",
-                    pids_limit=PIDS,
-                    mem_limit=MEMORY + TMPFS * len(volumes),
-                    memswap_limit=MEMORY + TMPFS * len(volumes),
-                    oom_score_adj=1000,
-                    tmpfs=dict.fromkeys(volumes, f"rw,nosuid,nodev,size={TMPFS}"),
-                    log_config=LOG,
-                ),
-                use_config_proxy=False,
-            )["Id"]
+        return engine.start(
+            "service",
+            service.image,
+            {
+                "network_mode": f"container:{holder}",
+                "cap_add": CAPABILITIES,
+                "init": True,
+                "ipc_mode": "private",
+                "pids_limit": PIDS,
+                "mem_limit": MEMORY + TMPFS * len(volumes),
+                "memswap_limit": MEMORY + TMPFS * len(volumes),
+                "tmpfs": dict.fromkeys(volumes, f"rw,nosuid,nodev,size={TMPFS}"),
+            },
+            environment=dict(service.environment),
         )
-        return _started(engine, container)
-
-
-def _started(engine: Engine, container: str) -> str:
-    try:
-        engine.api.start(container)
-    except BaseException:
-        engine.remove_container(container)
-        raise
-    return container
 
 
 def _await_ready(engine: Engine, service: Service, container: str) -> None:

@@ -7,36 +7,33 @@ files. Virtual environments stay at /grokfix/kept and are linked, for copying on
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shlex
-import tarfile
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from docker.errors import ImageNotFound
 from docker.types import DriverConfig, Mount
 
 import bot
 from bot.adapters import docker_stream
-from bot.adapters.docker_box import LOG, WORKSPACE, disk_watch
-from bot.adapters.docker_engine import Engine, Foreign, brief
-from bot.adapters.docker_files import UID, Packed, pack_files, put, take
+from bot.adapters.docker_box import WORKSPACE, disk_watch
+from bot.adapters.docker_cache import load, save
+from bot.adapters.docker_engine import IDLE, UID, Engine
+from bot.adapters.docker_extras import EXTRAS
+from bot.adapters.docker_files import Packed, pack_files, pack_folder, put, take
 from bot.adapters.docker_network import guarded
 from bot.errors import ConfigError, SandboxError
 from bot.ports import Limits, SetUp
 from bot.publish import untrusted
 
 REPOSITORY = "grokfix/setup"
-LAYOUT = 1  # raise it when what this module puts into an image changes
-EXTRAS = "/grokfix/extras"
+LAYOUT = 2  # raise it when what this module puts into an image changes
 EXTRAS_LABEL = "grokfix.extras"
-EXTRAS_LIMIT = 512 << 20
 SECRETS = "/run/secrets"
 LOG_TAIL = 4000  # characters of a failing command's output in the error
 DISK = 10 << 30  # bytes a set-up may write
@@ -114,14 +111,14 @@ def setup_image(
     archive = image_cache / f"{key}.tar" if image_cache is not None else None
     found = _find(engine, tag)
     if found is None and archive is not None and archive.is_file():
-        _load(engine, archive, tag)
+        load(engine, archive, tag)
         found = _find(engine, tag)
     built = found is None
     if found is None:
         _build(engine, plan, packed, limits, tag)
         found = engine.image(tag)
     if archive is not None and not archive.exists():
-        _save(engine, archive, tag)
+        save(engine, archive, tag)
     config = cast("dict[str, dict[str, str] | None]", found.get("Config") or {})
     volumes = tuple(sorted(config.get("Volumes") or {}))
     return Image(tag, (config.get("Labels") or {}).get(EXTRAS_LABEL) == "yes", volumes, built)
@@ -174,50 +171,41 @@ def _remove(engine: Engine, container: str) -> None:
 
 
 def _create(engine: Engine, plan: SetUp, limits: Limits, network: str) -> str:
-    labels = engine.labels("set-up")
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=0700,nosuid,nodev,noexec"}
     secrets = Mount(
         target=SECRETS,
         source=None,
         type="volume",
         no_copy=True,
-        labels=dict(labels),
-        driver_config=DriverConfig(
-            "local", {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=0700,nosuid,nodev,noexec"}
-        ),
+        labels=engine.labels("set-up"),
+        driver_config=DriverConfig("local", options),
     )
+    host = {
+        "network_mode": network,
+        "cap_add": CAPABILITIES,
+        "init": True,
+        "ipc_mode": "private",
+        "pids_limit": max(limits.pids, 1024),
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "mounts": [secrets] if plan.secrets else [],
+        "runtime": limits.runtime,
+    }
     with engine.doing("creating the set-up container"):
-        return str(
-            engine.api.create_container(
-                plan.image,
-                entrypoint=["sleep", "infinity"],
-                user="0:0",
-                working_dir=WORKSPACE,
-                environment=dict(plan.environment),
-                healthcheck={"test": ["NONE"]},
-                labels=labels,
-                host_config=engine.api.create_host_config(
-                    network_mode=network,
-                    cap_drop=["ALL"],
-                    cap_add=CAPABILITIES,
-                    security_opt=["no-new-privileges"],
-                    init=True,
-                    ipc_mode="private",
-                    pids_limit=max(limits.pids, 1024),
-                    mem_limit=limits.memory,
-                    memswap_limit=limits.memory,
-                    nano_cpus=int(limits.cpus * 1e9),
-                    oom_score_adj=1000,
-                    log_config=LOG,
-                    mounts=[secrets] if plan.secrets else [],
-                    runtime=limits.runtime,
-                ),
-                use_config_proxy=False,
-            )["Id"]
+        return engine.create(
+            "set-up",
+            plan.image,
+            host,
+            entrypoint=IDLE,
+            user="0:0",
+            working_dir=WORKSPACE,
+            environment=dict(plan.environment),
         )
 
 
 def _add_user(engine: Engine, container: str) -> None:
-    """Name the box's user and group: without an entry getpass.getuser() and its kin fail."""
+    """Name the box's user and group (without an entry getpass.getuser() fails), and give the user the workspace."""
     files = {}
     for path, line in (
         ("etc/passwd", f"sandbox:x:{UID}:{UID}::/tmp:/bin/sh\n"),
@@ -229,6 +217,7 @@ def _add_user(engine: Engine, container: str) -> None:
         files[path] = (text.rstrip("\n") + "\n" + line).lstrip("\n").encode()
     if files:
         put(engine, container, "/", pack_files(files, uid=0))
+    put(engine, container, "/", pack_folder(WORKSPACE.lstrip("/")))
 
 
 def _run_commands(engine: Engine, plan: SetUp, container: str) -> None:
@@ -283,103 +272,3 @@ def _commit(engine: Engine, container: str, tag: str, *, extras: bool) -> None:
             pause=False,
             changes=f"LABEL {EXTRAS_LABEL}={'yes' if extras else 'no'} grokfix.run=",
         )
-
-
-# --- extras ---------------------------------------------------------------------------------------------------------
-
-
-def fetch_extras(engine: Engine, image: Image, present: Iterable[str]) -> IO[bytes] | None:
-    """A tar of the image's extras without `present` (the checkout's own paths win), or None where nothing is left."""
-    if not image.extras:
-        return None
-    with engine.doing("reading what set-up generated"):
-        container = str(
-            engine.api.create_container(
-                image.tag,
-                labels=engine.labels("extras"),
-                host_config=engine.api.create_host_config(network_mode="none"),
-                use_config_proxy=False,
-            )["Id"]
-        )
-    spool = tempfile.TemporaryFile(prefix="grokfix-extras-")  # noqa: SIM115 (closed below or by the caller)
-    try:
-        with engine.doing("reading what set-up generated"):
-            stream, _ = engine.api.get_archive(container, EXTRAS)
-            size = 0
-            for chunk in stream:
-                size += len(chunk)
-                if size > EXTRAS_LIMIT:
-                    raise SandboxError(
-                        f"set-up generated more than {EXTRAS_LIMIT >> 20} MiB in the checkout; build elsewhere"
-                    )
-                spool.write(chunk)
-        spool.seek(0)
-        return _repacked(spool, frozenset(present))
-    finally:
-        spool.close()
-        _remove(engine, container)
-
-
-def _repacked(source: IO[bytes], present: frozenset[str]) -> IO[bytes] | None:
-    result = tempfile.TemporaryFile(prefix="grokfix-extras-")  # noqa: SIM115 (the caller closes it)
-    count = 0
-    try:
-        with tarfile.open(fileobj=source) as read, tarfile.open(fileobj=result, mode="w") as written:
-            for entry in read:
-                entry.name = entry.name.partition("/")[2]
-                if not entry.name or entry.name in present or not (entry.isreg() or entry.isdir() or entry.issym()):
-                    continue
-                entry.uid = entry.gid = UID
-                entry.uname = entry.gname = ""
-                written.addfile(entry, read.extractfile(entry) if entry.isreg() else None)
-                count += 1
-    except (tarfile.TarError, OSError) as error:
-        result.close()
-        raise SandboxError(f"what set-up generated came out as a broken archive: {error}") from error
-    if not count:
-        result.close()
-        return None
-    result.flush()
-    return result
-
-
-# --- the cache folder -----------------------------------------------------------------------------------------------
-
-
-def _save(engine: Engine, archive: Path, tag: str) -> None:
-    """Write the image beside its name first, so that a killed run leaves no half an archive."""
-    partial = archive.with_suffix(".partial")
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with engine.doing("saving the set-up image"), partial.open("wb") as file:
-            for chunk in engine.api.get_image(tag):
-                file.write(chunk)
-        partial.replace(archive)
-    except OSError as error:
-        raise SandboxError(f"the set-up image cannot be saved to {archive}: {error}; check image_cache") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-
-
-def _load(engine: Engine, archive: Path, tag: str) -> None:
-    """Load an archive that names this image and no other: a forged one could replace any image of the engine."""
-    try:
-        with tarfile.open(archive) as opened:
-            manifest = opened.extractfile("manifest.json")
-            names = (
-                [name for entry in json.loads(manifest.read(1 << 20)) for name in entry["RepoTags"]] if manifest else []
-            )
-            repositories = "repositories" in opened.getnames()
-            legacy = opened.extractfile("repositories") if repositories else None
-            tagged = json.loads(legacy.read(1 << 20)) if legacy else {}
-        if names != [tag] or any(f"{name}:{version}" != tag for name, of in tagged.items() for version in of):
-            raise SandboxError(f"{archive} holds another image than {tag}; delete it, and it will be made again")
-        with archive.open("rb") as file:
-            engine.client.images.load(file)
-    except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
-        raise SandboxError(f"{archive} is no image archive ({error}); delete it, and it will be made again") from error
-    except Foreign as error:
-        raise SandboxError(
-            f"{archive} cannot be loaded: {brief(error)}; delete it, and it will be made again"
-        ) from error
