@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,15 +174,34 @@ def tools_for(
     sandbox: Sandbox,
     recorder: Recorder,
     suite: SuiteSettings,
+    redact: Callable[[str], str],
 ) -> Tools:
-    """Everything a run needs."""
+    """Everything a run needs; `redact` takes secrets out of what is sent to a model."""
     clock = SystemClock()
     toolchain = PythonToolchain(suite)
     budget = Budget(settings.limits, clock)
     model = _model(settings, clock)
 
+    def asking(runtime: Runtime, for_repair: Recorder, asked: Model) -> Proposer:
+        from bot.propose.model.proposer import ModelProposer
+
+        return ModelProposer(asked, settings, budget, for_repair, runtime=runtime, redact=redact)
+
+    def searching(runtime: Runtime) -> Proposer:
+        from bot.propose.search.engine import SearchProposer
+
+        share = None if model is None else settings.limits.minutes * 60 * SEARCH_SHARE
+        jobs = max(1, round(settings.sandbox.limits.cpus))
+        return SearchProposer(toolchain, runtime, share_seconds=share, max_candidates=MOST_CANDIDATES, jobs=jobs)
+
     def proposer(runtime: Runtime, for_repair: Recorder) -> Proposer:
-        return _proposer(settings, toolchain, runtime, budget, model, for_repair)
+        if model is None:
+            return searching(runtime)
+        if settings.engine == "model":
+            return asking(runtime, for_repair, model)
+        from bot.propose.auto import AutoProposer
+
+        return AutoProposer(searching(runtime), asking(runtime, for_repair, model))
 
     return Tools(repository, sandbox, toolchain, recorder, clock, budget, proposer)
 
@@ -212,32 +231,3 @@ def interruptible(sandbox: Sandbox) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _proposer(
-    settings: Settings,
-    toolchain: PythonToolchain,
-    runtime: Runtime,
-    budget: Budget,
-    model: Model | None,
-    recorder: Recorder,
-) -> Proposer:
-    """One proposer for one repair: search, the model, or both in that order."""
-    if model is not None and settings.engine == "model":
-        return _model_proposer(settings, model, budget, recorder)
-    from bot.propose.search.engine import SearchProposer
-
-    share = None if model is None else settings.limits.minutes * 60 * SEARCH_SHARE
-    jobs = max(1, round(settings.sandbox.limits.cpus))
-    search = SearchProposer(toolchain, runtime, share_seconds=share, max_candidates=MOST_CANDIDATES, jobs=jobs)
-    if model is None:
-        return search
-    from bot.propose.auto import AutoProposer
-
-    return AutoProposer(search, _model_proposer(settings, model, budget, recorder))
-
-
-def _model_proposer(settings: Settings, model: Model, budget: Budget, recorder: Recorder) -> Proposer:
-    from bot.propose.model.proposer import ModelProposer
-
-    return ModelProposer(model, settings, budget, recorder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from bot.commands.compose import (
     suite_of,
     tools_for,
 )
-from bot.publish.explain import render_json, render_text
+from bot.publish.explain import Explanation, render_json, render_text
 from bot.publish.terminal import LiveView
-from bot.reproduce import Stages, reproduce
+from bot.reproduce import Reproduced, Stages, reproduce
 from bot.trace.redact import Redactor
 from bot.trace.tee import Redacting
+from bot.verify.base import Unusable
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -42,7 +44,23 @@ def execute(options: argparse.Namespace) -> int:
             tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite)
             job = job_of(Request.of(options), suite, repository.root)
             with reproduce(job, settings, tools, Stages(tools.clock)) as seen:
-                explanation = explain(seen)
-        render = render_json if options.format == "json" else render_text
-        sys.stdout.write(redactor.redact(render(explanation)))
+                explanation = _explanation(seen)
+        if options.format == "json":
+            told = render_json(explanation)
+        else:
+            told = render_text(explanation, shutil.get_terminal_size((100, 24)).columns)
+        sys.stdout.write(redactor.redact(told))
     return 0
+
+
+def _explanation(seen: Reproduced | Unusable) -> Explanation:
+    if isinstance(seen, Unusable):
+        return Explanation(0, (), problem=seen.problem, output=seen.output)
+    base = seen.base
+    return Explanation(
+        tests=len(base.report),
+        causes=tuple(seen.evidence(cluster, "") for cluster in seen.clusters),
+        flaky=base.flaky,
+        absent=base.absent,
+        sandbox=seen.bench.environment.description,
+    )
