@@ -41,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
         suite = suite_of(settings, sandbox, repository.root)
         with LiveView(Console(stderr=True), SystemClock(), verbose=options.verbose) as view, interruptible(sandbox):
             sandbox.sweep()
-            tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite)
+            tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite, redactor.redact)
             job = job_of(Request.of(options), suite, repository.root)
             with reproduce(job, settings, tools, Stages(tools.clock)) as seen:
                 explanation = _explanation(seen)

@@ -69,7 +69,7 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
         LiveView(screen, clock, verbose=request.verbose) as view,
     ):
         recorder = Tee(trace, Redacting(view, redactor))
-        ended = _run(request, settings, repository, scratch, recorder)
+        ended = _run(request, settings, repository, scratch, recorder, redactor)
         result = ended.result.with_texts(redactor.redact)
         recorder.record(
             EventKind.OUTCOME,
@@ -86,11 +86,13 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
     return ended.exit_code
 
 
-def _run(request: Request, settings: Settings, repository: Repository, scratch: Path, recorder: Recorder) -> Ended:
+def _run(
+    request: Request, settings: Settings, repository: Repository, scratch: Path, recorder: Recorder, redactor: Redactor
+) -> Ended:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
     sandbox = choose_sandbox(settings, scratch)
     suite = suite_of(settings, sandbox, repository.root)
-    tools = tools_for(settings, repository, sandbox, recorder, suite)
+    tools = tools_for(settings, repository, sandbox, recorder, suite, redactor.redact)
     recorder.record(
         EventKind.RUN,
         version=__version__,
