@@ -46,8 +46,8 @@ set -e
 cd {WORKSPACE}
 xargs -0 rm -f -- < /grokfix/tree
 find . -name __pycache__ -type d -prune -exec rm -rf {{}} +
-find . -name pyvenv.cfg -type f | while read -r found; do
-    inside=$(dirname "$found"); outside=/grokfix/kept/$inside
+find . -mindepth 2 -name pyvenv.cfg -type f | while read -r found; do
+    inside=${{found#./}}; inside=${{inside%/pyvenv.cfg}}; outside=/grokfix/kept/$inside
     mkdir -p "$(dirname "$outside")"; mv "$inside" "$outside"; ln -s "$outside" "$inside"
 done
 cd /
@@ -237,9 +237,9 @@ def _run_commands(engine: Engine, plan: SetUp, container: str) -> None:
         else:
             how = f"ended with {ran.exit_code}; see its last lines"
         text = _without_secrets(ran.output, plan.secrets.values())
-        tail = untrusted.log(untrusted.bounded(text, LOG_TAIL, tail=True))
+        tail = untrusted.bounded(text, LOG_TAIL, tail=True)
         shown = untrusted.one_line(_without_secrets(shlex.join(command), plan.secrets.values()))
-        raise SandboxError(f"set-up command `{shown}` {how}\n{tail}".rstrip())
+        raise SandboxError(untrusted.log(f"set-up command `{shown}` {how}\n{tail}".rstrip()))
 
 
 def _without_secrets(text: str, secrets: Iterable[bytes]) -> str:
