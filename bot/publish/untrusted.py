@@ -13,7 +13,7 @@ import re
 _ANSI = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # control sequences: colour, cursor, erase
     r"|\x1b[\]PX^_][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)"  # operating system commands (titles, hyperlinks), strings
-    r"|\x1b[ -/]{0,8}[0-~]"  # two-character sequences
+    r"|\x1b[ -/]{0,8}(?![\[\]PX^_])[0-~]"  # two-character sequences
 )
 _LINE_END = re.compile("\r\n|\r|\x0b|\x0c|\x85|\u2028|\u2029")
 _UNSAFE = re.compile(

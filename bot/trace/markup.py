@@ -53,7 +53,7 @@ def diff(patch: str) -> str:
     """A unified diff, coloured by line."""
     lines = diff_lines(bounded(patch, _DIFF_CHARACTERS, whole="the trace"))
     inner = "".join(f'<span class="{kind}">{html(line) or " "}</span>' for kind, line in lines)
-    return f'<pre tabindex="0">{inner}</pre>'
+    return f'<pre class="diff" tabindex="0"><code>{inner}</code></pre>'
 
 
 def toned(value: str) -> str:
