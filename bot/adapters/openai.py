@@ -31,11 +31,12 @@ _PAUSES = (1.0, 4.0, 15.0)
 _CONNECT_SECONDS = 30.0
 _REPLY_BYTES = 64 * REPLY_CHARACTERS  # the frames around a few characters each are longer than the characters
 _NO_KEY = "no-key"  # the SDK wants one; a server on one's own machine does not, and is sent none
-_HEADERS = frozenset(
-    "accept accept-encoding connection content-length content-type host user-agent x-grok-conv-id".split()
+_ORDINARY = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
-"""All that is sent. The SDK would add this machine's description, and OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and such from
-the environment: what is meant for one vendor is none of another's business."""
+_HEADERS = _ORDINARY | {"x-grok-conv-id"}
+"""All that is sent, beside the key. The SDK would add a description of this machine, and OPENAI_CUSTOM_HEADERS,
+OPENAI_ORG_ID and such from the environment: what is meant for one vendor is none of another's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class OpenAIModel:
         timeout = httpx2.Timeout(max(0.1, seconds), connect=min(_CONNECT_SECONDS, max(0.1, seconds)))
         body = {name: value for name, value in sent.items() if name != "reasoning_content"}
         messages = list(messages_of(request, with_reasoning="reasoning_content" in sent))
-        hooks = {"request": [self._own_headers], "response": [watch.see]}
+        hooks: dict[str, list[Callable[..., None]]] = {"request": [self._own_headers], "response": [watch.see]}
         headers = {"accept-encoding": "identity"}  # a small body that unpacks to a huge one would pass the cap
         if request.conversation:
             headers["x-grok-conv-id"] = request.conversation

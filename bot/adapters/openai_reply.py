@@ -119,7 +119,12 @@ def _count(holder: JsonValue, name: str) -> int:
 def messages_of(request: ModelRequest, *, with_reasoning: bool) -> Iterable[dict[str, str]]:
     """The conversation on the wire. The assistant's reasoning goes back: left out, xAI's prompt cache misses."""
     for message in request.messages:
-        wire = {"role": message.role, "content": message.content}
+        wire = {"role": message.role, "content": _sendable(message.content)}
         if with_reasoning and message.reasoning:
-            wire["reasoning_content"] = message.reasoning
+            wire["reasoning_content"] = _sendable(message.reasoning)
         yield wire
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates, which JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
