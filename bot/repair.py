@@ -10,8 +10,9 @@ from bot.budget import Budget
 from bot.diagnose.types import Evidence
 from bot.ports import Clock, EventKind, Proposer, Recorder
 from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
+from bot.verify.base import Case
 from bot.verify.bench import SandboxBench
-from bot.verify.judge import Case, judge
+from bot.verify.judge import judge
 from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, Unproven, Verdict
 
 

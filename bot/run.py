@@ -26,8 +26,7 @@ from bot.result import (
     totals,
     worst,
 )
-from bot.verify.base import Base, Unusable
-from bot.verify.judge import Case
+from bot.verify.base import Base, Case, Unusable
 from bot.verify.types import Plausible
 from bot.vet.types import Grade
 
@@ -48,7 +47,7 @@ def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
         environment = SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, _description(seen))
     return replace(
         result,
-        usage=tools.budget.usage,
+        usage=tools.budget.spent,
         seconds=dict(stages.seconds),
         sandbox=environment,
         commit=tools.repository.head,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from bot.errors import ConfigError
 from bot.evidence.failures import read_failure
 from bot.evidence.matching import resolve, select
-from bot.evidence.types import Failure, TestCase, TestId, TestReport
+from bot.evidence.types import Cluster, Failure, TestCase, TestId, TestReport
 from bot.ports import RunResult
 from bot.toolchains.types import LineHits
 from bot.verify.bench import SandboxBench
+from bot.verify.proof import counted
 from bot.verify.types import Gate, GateName, GateStatus
 
 RERUNS = 2
@@ -41,7 +42,7 @@ class Base:
         """The `reproduced` gate of one repair."""
         count = len(tuple(targets))
         runs = len(self.run_ids)
-        evidence = f"{_tests(count)} failed in {runs} of {runs} runs at base, with the same exception type each time"
+        evidence = f"{counted(count)} failed in {runs} of {runs} runs at base, with the same exception type each time"
         differing = self._differing_messages()
         if differing:
             evidence += f"; the message differs from the report's in {differing}"
@@ -51,6 +52,16 @@ class Base:
         reported = {case.id: case.message.strip() for case in self.wanted if case.message.strip()}
         here = {failure.case.id: failure.case.message.strip() for failure in self.failures}
         return sum(1 for test, message in reported.items() if test in here and here[test] != message)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged against: one cluster at one base."""
+
+    cluster: Cluster
+    base: Base
+    protect: tuple[str, ...]
+    is_project: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +176,3 @@ def _rerun(
                 same = read_failure(case, is_project).exception == read_failure(failing[test], is_project).exception
                 seen[test] += int(same)
     return tuple(runs)
-
-
-def _tests(count: int) -> str:
-    return f"{count} test" if count == 1 else f"{count} tests"

@@ -7,19 +7,19 @@ it judged. When `minimal` drops hunks, what is left passes the gates before it a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from bot.evidence.delta import delta
 from bot.evidence.failures import read_failure
 from bot.evidence.test_paths import is_test_path
 from bot.evidence.text import head_tail
-from bot.evidence.types import Cluster, Delta, Phase, TestCase, TestId, TestReport
+from bot.evidence.types import Delta, Phase, TestCase, TestId, TestReport
 from bot.patch.apply import apply_overlay
 from bot.patch.hunks import subset, units
 from bot.patch.types import Applied, Refusal
 from bot.ports import RunResult
-from bot.verify.base import Base
+from bot.verify.base import Case
 from bot.verify.bench import SandboxBench
+from bot.verify.proof import counted, fault, healed_files, names, passed
 from bot.verify.types import (
     Failing,
     Gate,
@@ -41,16 +41,6 @@ OUTPUT = 6_000
 """Characters of a failing run's output that go into a verdict."""
 ASSERTIONS = frozenset({"AssertionError", "Failed"})
 """What a new test may fail with besides the failure's own exception: an assertion, or pytest's `raises` and `fail`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is judged against: one cluster at one base. `why_no_test` is said where a proposal brings no test."""
-
-    cluster: Cluster
-    base: Base
-    protect: tuple[str, ...]
-    is_project: Callable[[str], bool]
 
 
 def judge(
@@ -182,7 +172,7 @@ class _Walk:
                 break
             run = self.bench.run(self._proof(), subset(self.applied, sorted(keep - {number})), purpose="minimal")
             runs.append(run)
-            if self._all_pass(run) is None:
+            if fault(run, self.case.cluster, tuple(self.tests)) is None:
                 keep.discard(number)
         if len(keep) == len(whole):
             evidence = f"each of the {len(removable)} hunks outside the new test is needed: without it a test is red"
@@ -223,7 +213,7 @@ class _Walk:
         red = [case for case in cases if case.outcome.is_failure]
         wrong = [case for case in red if not self._for_the_stated_reason(case)]
         if not red:
-            what = f"{_tests(len(cases))} passed" if cases else f"no new test ran ({run.problem or 'none collected'})"
+            what = f"{counted(len(cases))} passed" if cases else f"no new test ran ({run.problem or 'none collected'})"
             message = f"the new test does not fail without the fix: {what} at base"
             self._unproven(message, run)
         if wrong:
@@ -233,17 +223,17 @@ class _Walk:
                 f"neither {self._exception()} nor a failed assertion"
             )
             self._unproven(message, run)
-        evidence = f"{len(red)} of {_tests(len(cases))} in {', '.join(self.tests)} failed at base, as stated"
+        evidence = f"{len(red)} of {counted(len(cases))} in {', '.join(self.tests)} failed at base, as stated"
         self.decide(GateName.RED, GateStatus.PASSED, evidence, run)
 
     def _green(self) -> None:
         run = self.bench.run(self._proof(), self.applied.overlay, purpose="green")
-        wrong = self._all_pass(run)
+        wrong = fault(run, self.case.cluster, tuple(self.tests))
         if wrong is not None:
             self._fail(GateName.GREEN, wrong, run)
         self.new_ids = tuple(case.id for case in run.report or () if case.id.file in self.tests)
-        new = f" and {_tests(len(self.new_ids))} of the new file" if self.tests else ""
-        evidence = f"{_tests(len(self.case.cluster.ids))} that failed at base{new} passed"
+        new = f" and {counted(len(self.new_ids))} of the new file" if self.tests else ""
+        evidence = f"{counted(len(self.case.cluster.ids))} that failed at base{new} passed"
         self.decide(GateName.GREEN, GateStatus.PASSED, evidence, run)
 
     def _suite(self) -> TestReport:
@@ -256,14 +246,14 @@ class _Walk:
         # A file that could not be collected at base stands there as one failing case, which rightly goes away when the
         # file's tests appear; what those tests then say is new, and no worse than the whole file failing.
         uncollected = {case.id for case in before if case.phase is Phase.COLLECTION}
-        unhealed = set(self.case.cluster.ids) - set(change.fail_to_pass) - self._healed(after)
+        unhealed = set(self.case.cluster.ids) - set(change.fail_to_pass) - healed_files(after, self.case.cluster)
         if unhealed:
-            self._fail(GateName.SUITE, f"in the whole suite {_names(tuple(unhealed))} still failed", run, change)
+            self._fail(GateName.SUITE, f"in the whole suite {names(tuple(unhealed))} still failed", run, change)
         known, files = set(before.by_id()), {test.file for test in uncollected}
         new = tuple(case.id for case in after.failures() if case.id not in known and case.id.file not in files)
         vanished = tuple(test for test in change.vanished if test not in uncollected)
         if vanished or new:
-            worse = f"{_names(vanished)} vanished" if vanished else f"{_names(new)} are new and fail"
+            worse = f"{names(vanished)} vanished" if vanished else f"{names(new)} are new and fail"
             self._fail(GateName.SUITE, f"the suite is worse than at base: {worse}", run, change)
         evidence = (
             f"before {len(before)} tests, {len(before.failures())} failed; after {len(after)} tests, "
@@ -272,10 +262,11 @@ class _Walk:
         )
         if change.pass_to_fail:
             again = self.bench.run(change.pass_to_fail, self.applied.overlay, purpose="suite, broken tests again")
-            if again.report is None or again.problem or again.report.failures():
-                message = f"the suite is worse than at base: {_names(change.pass_to_fail)} passed and now fail"
+            seen = again.report.by_id() if again.report is not None else {}
+            if again.problem or not all(passed(seen.get(test)) for test in change.pass_to_fail):
+                message = f"the suite is worse than at base: {names(change.pass_to_fail)} passed and do not pass now"
                 self._fail(GateName.SUITE, message, run, change)
-            evidence += f" ({_names(change.pass_to_fail)}: passed when run again alone, so probably flaky)"
+            evidence += f" ({names(change.pass_to_fail)}: passed when run again alone, so probably flaky)"
             self.decide(GateName.SUITE, GateStatus.REVIEW, evidence, run, again)
         else:
             self.decide(GateName.SUITE, GateStatus.PASSED, evidence, run)
@@ -285,7 +276,7 @@ class _Walk:
         """Tests of other clusters that failed at base every time and pass now: one cause can have several faces."""
         cases, targets = after.by_id(), set(self.case.cluster.ids)
         ids = (failure.case.id for failure in self.case.base.failures)
-        return tuple(test for test in ids if test not in targets and _passed(cases.get(test)))
+        return tuple(test for test in ids if test not in targets and passed(cases.get(test)))
 
     def _stable(self, healed: tuple[TestId, ...]) -> None:
         proof = (*self._proof(), *healed)
@@ -293,11 +284,11 @@ class _Walk:
         for number in range(1, STABLE_RUNS + 1):
             run = self.bench.run(proof, self.applied.overlay, purpose=f"stable {number} of {STABLE_RUNS}")
             runs.append(run)
-            wrong = self._all_pass(run)
+            wrong = fault(run, self.case.cluster, tuple(self.tests))
             if wrong is not None:
                 self._fail(GateName.STABLE, f"run {number} of {STABLE_RUNS}: {wrong}", run)
         count = len(self.case.cluster.ids) + len(self.new_ids) + len(healed)
-        evidence = f"{_tests(count)} passed in {STABLE_RUNS} of {STABLE_RUNS} more runs, each in a fresh box"
+        evidence = f"{counted(count)} passed in {STABLE_RUNS} of {STABLE_RUNS} more runs, each in a fresh box"
         self.decide(GateName.STABLE, GateStatus.PASSED, evidence, *runs)
 
     # --- what the gates ask ------------------------------------------------------------------------------------------
@@ -318,35 +309,6 @@ class _Walk:
             return case.phase is self.case.cluster.failures[0].case.phase and exception == self._exception()
         return exception in ASSERTIONS or exception == self._exception()
 
-    def _all_pass(self, run: RunResult) -> str | None:
-        """None where targets and new tests all passed by a report that can be believed, else what was wrong."""
-        if run.report is None or run.problem:
-            failing = run.report.failures() if run.report is not None else ()
-            if not failing:
-                return run.problem or "no report was written"
-        assert run.report is not None
-        cases = run.report.by_id()
-        failing_ids = tuple(case.id for case in run.report.failures())
-        if failing_ids:
-            return f"{_names(failing_ids)} failed"
-        healed = self._healed(run.report)
-        missing = tuple(test for test in self.case.cluster.ids if test not in healed and not _passed(cases.get(test)))
-        if missing:
-            return f"{_names(missing)} did not run to a pass"
-        silent = [path for path in self.tests if not any(_passed(case) for case in run.report if case.id.file == path)]
-        if silent:
-            return f"no test of {', '.join(silent)} passed"
-        return None
-
-    def _healed(self, report: TestReport) -> frozenset[TestId]:
-        """Targets that are files: they could not be collected at base, and now tests of them pass."""
-        files = {case.id.file for case in report if _passed(case)}
-        return frozenset(
-            failure.case.id
-            for failure in self.case.cluster.failures
-            if failure.case.phase is Phase.COLLECTION and failure.case.id.file in files
-        )
-
     def _unproven(self, message: str, run: RunResult) -> None:
         self.decide(GateName.RED, GateStatus.FAILED, message, run)
         output = head_tail(run.execution.output, OUTPUT)
@@ -356,16 +318,3 @@ class _Walk:
         self.decide(gate, GateStatus.FAILED, message, run)
         output = head_tail(run.execution.output, OUTPUT)
         raise _Stop(Failing(message, self.applied, tuple(self.gates), change, output))
-
-
-def _passed(case: TestCase | None) -> bool:
-    return case is not None and not case.outcome.is_failure and case.outcome.value != "skipped"
-
-
-def _tests(count: int) -> str:
-    return f"{count} test" if count == 1 else f"{count} tests"
-
-
-def _names(tests: tuple[TestId, ...], most: int = 5) -> str:
-    shown = ", ".join(test.node_id for test in tests[:most])
-    return shown if len(tests) <= most else f"{shown} and {len(tests) - most} more"

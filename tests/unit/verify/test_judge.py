@@ -11,9 +11,9 @@ from bot.config import SuiteSettings
 from bot.evidence.failures import cluster
 from bot.patch.types import Overlay
 from bot.toolchains.types import Runtime
-from bot.verify.base import Base, Unusable, measure
+from bot.verify.base import Base, Case, Unusable, measure
 from bot.verify.bench import SandboxBench
-from bot.verify.judge import Case, judge
+from bot.verify.judge import judge
 from bot.verify.types import Failing, Gate, GateName, GateStatus, Inapplicable, Plausible, Rejected, Unproven, Verdict
 from bot.vet.types import Grade
 from bot.workspace.git import Repository
