@@ -67,10 +67,10 @@ class SearchProposer:
         self._jobs = jobs
         self._searches: dict[str, _Search] = {}
 
-    def tried(self, fingerprint: str) -> int:
-        """How many candidates have been tried for a cluster."""
-        search = self._searches.get(fingerprint)
-        return 0 if search is None else search.tried
+    @property
+    def total_tried(self) -> int:
+        """How many candidates have been tried so far."""
+        return sum(search.tried for search in self._searches.values())
 
     def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
         """The next plausible candidate; continues after the last one where there were attempts."""

@@ -17,6 +17,7 @@ from bot.propose.search.types import Candidate
 from bot.toolchains.types import Runtime, Toolchain
 
 PACKAGE = "grokfix_search"
+LAUNCH = "search.py"
 GRACE_SECONDS = 20.0
 """Seconds that the worker has beyond its own deadline before its box is killed."""
 
@@ -165,20 +166,11 @@ class Validator:
         self._number += 1
         job, results = f"job-{self._number}.json", f"results-{self._number}.jsonl"
         box.put({job: json.dumps(self._job(box, mode, plan, work, seconds, linger, results, extra or {})).encode()})
-        base = self._toolchain.run_plan(self._runtime, box, plan.tests, seconds=seconds).command
-        environment = {
-            name: value for name, value in base.environment.items() if name not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
-        }
-        paths = [box.control, *filter(None, environment.get("PYTHONPATH", "").split(":"))]
-        environment["PYTHONPATH"] = ":".join(dict.fromkeys(paths))
-        execution = box.execute(
-            Command(
-                (self._runtime.interpreter, "-m", PACKAGE, job),
-                seconds + GRACE_SECONDS,
-                environment,
-                base.cwd,
-            )
-        )
+        base = self._toolchain.run_plan(self._runtime, box, plan.tests, seconds=seconds)
+        box.put(base.files)  # its settings say where imports come from
+        argv = (self._runtime.interpreter, f"{box.control}/{LAUNCH}", job)
+        command = Command(argv, seconds + GRACE_SECONDS, base.command.environment, base.command.cwd)
+        execution = box.execute(command)
         self.seconds += execution.seconds
         claims = box.collect(results)
         if execution.timed_out:
@@ -256,4 +248,5 @@ def package() -> dict[str, bytes]:
     files = {f"{PACKAGE}/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.py"))}
     if not files:
         raise SandboxError(f"the search's worker is missing from {folder}: reinstall grokfix")
+    files[LAUNCH] = files.pop(f"{PACKAGE}/launch.py")
     return files

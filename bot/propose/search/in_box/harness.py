@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import types
@@ -100,13 +101,21 @@ def with_pytest(
             return True
 
     watch = Watch()
-    files = sorted({one.file for one in wanted if os.path.isfile(os.path.join(root, one.file))})
+    files = sorted({file for file in (file_of(one, root) for one in wanted) if file})
     watch.start()
     pytest.main([*arguments, *(os.path.join(root, file) for file in files)], plugins=[Plugin()])
 
 
 def nothing(*_arguments: Any, **_options: Any) -> str:
     return ""
+
+
+def file_of(test: Wanted, root: str) -> str:
+    """The file that holds a test, "" where there is none: an inherited one is in its class's module, not where its
+    function stands, and the report tells the latter."""
+    parts = test.classname.split(".")
+    guesses = ["/".join(parts[:end]) + ".py" for end in range(len(parts), 0, -1)]
+    return next((path for path in [*guesses, test.file] if path and os.path.isfile(os.path.join(root, path))), "")
 
 
 def report_names(node_id: str) -> tuple[str, str]:
@@ -125,17 +134,18 @@ def with_unittest(root: str, wanted: Sequence[Wanted], loop: Callable[[Collected
         unittest.TestSuite([item]).run(result)
         return result.testsRun == 1 and result.wasSuccessful() and not result.skipped
 
+    key_of = importlib.import_module("grokfix_in_box.unittest_run").key_of  # the names of the toolchain's report
     watch = Watch()
     watch.start()
     named: dict[tuple[str, str], list[Any]] = {}
     whole: dict[str, list[Any]] = {}
-    for name in sorted({one.file[:-3].replace("/", ".") for one in wanted if one.file.endswith(".py")}):
+    for name in sorted({file[:-3].replace("/", ".") for file in (file_of(one, root) for one in wanted) if file}):
         for item in flatten(load(name, root)):
             if type(item).__name__ in ("_FailedTest", "ModuleImportFailure"):
                 continue
-            classname, _, method = item.id().rpartition(".")
+            file, classname, method = key_of(item, root)
             named.setdefault((classname, method), []).append(item)
-            whole.setdefault(os.path.realpath(os.path.join(root, name.replace(".", "/") + ".py")), []).append(item)
+            whole.setdefault(os.path.realpath(os.path.join(root, file)), []).append(item)
     watch.stop()
     loop(Collected(select(wanted, root, named, whole), watch.ran, run))
 

@@ -22,8 +22,7 @@ class CandidateJob(NamedTuple):
 class Job:
     """A job as the engine wrote it (validate.py says what each field means). The first `targets` tests are failing."""
 
-    def __init__(self, data: dict[str, Any], folder: str) -> None:
-        self.folder = folder
+    def __init__(self, data: Any) -> None:
         self.mode: str = data["mode"]
         self.runner: str = data["runner"]
         self.arguments: list[str] = data["arguments"]

@@ -25,11 +25,11 @@ class Ending(NamedTuple):
     fate: "said", "timeout" or "crashed". seconds: wall clock since the fork. notes: what it said on the way.
     """
 
-    said: dict[str, Any] | None
+    said: dict[str, object] | None
     fate: str
     test: int
     seconds: float
-    notes: tuple[dict[str, Any], ...]
+    notes: tuple[dict[str, object], ...]
 
 
 class Report:
@@ -48,7 +48,7 @@ class Report:
     def end(self, **said: Any) -> None:
         self._write({"said": said})
 
-    def _write(self, data: dict[str, Any]) -> None:
+    def _write(self, data: dict[str, object]) -> None:
         line = json.dumps(data).encode() + b"\n"
         while line:
             line = line[os.write(self.descriptor, line) :]
@@ -70,8 +70,8 @@ class Child:
         self.started = time.monotonic()
         self.deadline = self.started + patience(task.seconds)
         self.test = -1
-        self.said: dict[str, Any] | None = None
-        self.notes: list[dict[str, Any]] = []
+        self.said: dict[str, object] | None = None
+        self.notes: list[dict[str, object]] = []
         self.scratch = tempfile.mkdtemp(prefix="grokfix-")
         reader, writer = os.pipe()
         with warnings.catch_warnings():

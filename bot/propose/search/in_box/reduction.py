@@ -32,9 +32,9 @@ class Late(BaseException):
 class Call(NamedTuple):
     """A call as literals: arguments of the constructor where it is a method (else None), of the call itself."""
 
-    constructor: tuple[list[Any], dict[str, Any]] | None
+    constructor: tuple[list[Any], dict[str, object]] | None
     arguments: list[Any]
-    keywords: dict[str, Any]
+    keywords: dict[str, object]
 
 
 class Effect(NamedTuple):
@@ -64,7 +64,7 @@ def reduce(job: Job, results: Results) -> None:
     """Write {"kind": "reduced", …} for the smallest call found, or {"kind": "unreduced", "why": …}."""
     candidate = job.candidates[0]
 
-    def work(collected: Collected) -> dict[str, Any]:
+    def work(collected: Collected) -> dict[str, object]:
         swaps = Module(candidate.path).change(candidate.edits)
         live = Live({candidate.path}, collected.ran)
         if swaps is None or len(swaps) != 1 or not live.can_swap(swaps):
@@ -112,7 +112,7 @@ def find(function: types.FunctionType) -> Any:
 
 def record(job: Job, collected: Collected, subject: Subject) -> list[Call]:
     """Calls of the subject during the failing tests whose arguments are literals, shortest first."""
-    notes: list[dict[str, Any]] = []
+    notes: list[dict[str, object]] = []
 
     def settle(_test: int, ending: Ending) -> None:
         notes.extend(ending.notes)
@@ -172,7 +172,7 @@ class Recorder:
             self.report.note(call=f"({constructor}, {arguments}, {named})")
 
 
-def arguments_of(frame: types.FrameType) -> tuple[list[Any], dict[str, Any]]:
+def arguments_of(frame: types.FrameType) -> tuple[list[Any], dict[str, object]]:
     """Positional and keyword arguments of a call that has just begun."""
     code, values = frame.f_code, frame.f_locals
     names = code.co_varnames
@@ -189,7 +189,7 @@ def arguments_of(frame: types.FrameType) -> tuple[list[Any], dict[str, Any]]:
 
 def shrink(job: Job, live: Live, swaps: tuple[Swap, ...], subject: Subject, calls: list[Call]) -> Any | None:
     """In a child: the smallest telling call. What it had when it was cut off counts."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
 
     def settle(_key: int, ending: Ending) -> None:
         found.extend(ending.notes)
@@ -297,7 +297,7 @@ class Shrinker:
         return reached
 
 
-def written(arguments: list[Any], keywords: dict[str, Any]) -> str:
+def written(arguments: list[Any], keywords: dict[str, object]) -> str:
     """Arguments as they stand between the brackets of a call."""
     parts = [literal(one) or "" for one in arguments]
     return ", ".join(parts + [f"{name}={literal(one)}" for name, one in keywords.items()])

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from .files import replaced
 from .harness import Collected, collect
@@ -40,7 +40,7 @@ class Stopper:
 def baseline(job: Job, results: Results) -> None:
     """Run every test once in a fork of its own, unchanged: outcome, seconds, and whether it starts processes."""
 
-    def work(collected: Collected) -> dict[str, Any]:
+    def work(collected: Collected) -> dict[str, object]:
         def settle(test: int, ending: Ending) -> None:
             said = ending.said or {}
             results.write(
@@ -58,19 +58,19 @@ def baseline(job: Job, results: Results) -> None:
     in_collector(job, results, work)
 
 
+SPAWNING = re.compile(r"subprocess\.Popen$|os\.(exec|posix_spawn|spawn|system)$")
+
+
 def measuring(job: Job, collected: Collected, index: int) -> Callable[[Report], None]:
     def body(report: Report) -> None:
         spawns: list[str] = []
-        sys.addaudithook(lambda event, _arguments: spawns.append(event) if event in SPAWNING else None)
+        sys.addaudithook(lambda event, _arguments: spawns.append(event) if SPAWNING.match(event) else None)
         report.begin(index, job.limits[index])
         started = time.process_time()
         passed = all(run() for _, run in collected.run_tests([index]))
         report.end(passed=passed, seconds=time.process_time() - started, spawns=bool(spawns))
 
     return body
-
-
-SPAWNING = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
 
 
 def validate(job: Job, results: Results) -> None:
@@ -80,12 +80,13 @@ def validate(job: Job, results: Results) -> None:
     stopper = Stopper(job)
     if not job.in_files:
 
-        def work(collected: Collected) -> dict[str, Any]:
+        def work(collected: Collected) -> dict[str, object]:
             return {"anew": swap_all(job, results, collected, modules, stopper), "deadline": stopper.deadline}
 
         answer = in_collector(job, results, work)
-        left = set(answer.get("anew", []))
-        stopper.deadline = min(stopper.deadline, float(answer.get("deadline", stopper.deadline)))
+        told, until = answer.get("anew"), answer.get("deadline")
+        left = set(told) if isinstance(told, list) else set()
+        stopper.deadline = min(stopper.deadline, until if isinstance(until, float) else stopper.deadline)
         anew = [candidate for candidate in anew if candidate.key in left]
     import_all(job, results, anew, modules, stopper)
 
@@ -193,7 +194,7 @@ def settling(results: Results, stopper: Stopper, way: str) -> Callable[[int, End
     return settle
 
 
-def in_collector(job: Job, results: Results, work: Callable[[Collected], dict[str, Any]]) -> dict[str, Any]:
+def in_collector(job: Job, results: Results, work: Callable[[Collected], dict[str, object]]) -> dict[str, object]:
     """Collect in a fork, do `work` there, and bring back its answer ({} where it was lost, which is written down)."""
     reader, writer = os.pipe()
     if job.runner == "pytest":
@@ -229,7 +230,7 @@ def in_collector(job: Job, results: Results, work: Callable[[Collected], dict[st
     return answer or {}
 
 
-def read_answer(reader: int, deadline: float) -> dict[str, Any] | None:
+def read_answer(reader: int, deadline: float) -> dict[str, object] | None:
     import select
 
     data = b""
@@ -239,7 +240,7 @@ def read_answer(reader: int, deadline: float) -> dict[str, Any] | None:
         more = os.read(reader, 1 << 16)
         if not more:
             try:
-                answer: dict[str, Any] = json.loads(data.decode("utf-8", "replace"))
+                answer: dict[str, object] = json.loads(data.decode("utf-8", "replace"))
             except ValueError:
                 return None
             return answer
