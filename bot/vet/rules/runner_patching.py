@@ -1,0 +1,80 @@
+"""The judge is not tampered with: no patching of the test runner, of built-ins, of the import system."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bot.vet.subject import EditedFile, Subject
+from bot.vet.syntax import dotted, fresh
+from bot.vet.types import Grade, Objection
+
+NAME = "runner_patching"
+
+_ROOTS = frozenset(
+    {"pytest", "_pytest", "unittest", "builtins", "__builtins__", "pluggy", "coverage", "importlib", "ast"}
+)
+_PLACES = ("sys.modules", "sys.meta_path", "sys.path_hooks", "sys.excepthook", "sys.displayhook", "builtins")
+_HOOKS = frozenset({"sys.settrace", "sys.setprofile", "threading.settrace", "atexit.register", "sys.addaudithook"})
+_TEST_ONLY = frozenset({"_pytest", "unittest.mock", "pluggy", "mock"})
+_STREAMS = frozenset({"sys.stdout", "sys.stderr", "os.environ"})
+
+
+def check(subject: Subject) -> Iterator[Objection]:
+    """In source and tests alike; and source does not import what belongs to tests."""
+    for file in (*subject.source(), *subject.tests()):
+        yield from _writes(file)
+        yield from _calls(file)
+        yield from _imports(file)
+
+
+def _writes(file: EditedFile) -> Iterator[Objection]:
+    kinds: tuple[type[ast.stmt], ...] = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)
+    for statement in fresh(file.tree_before, file.tree_after, kinds):
+        targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+        for target in targets:
+            if not isinstance(target, (ast.Attribute, ast.Subscript)):
+                continue
+            word = dotted(target.value) + "[…]" if isinstance(target, ast.Subscript) else dotted(target)
+            if word.partition(".")[0] in _ROOTS or word.startswith(_PLACES):
+                yield _objection(file, f"writes to {word}", statement.lineno)
+
+
+def _calls(file: EditedFile) -> Iterator[Objection]:
+    for call in fresh(file.tree_before, file.tree_after, ast.Call):
+        word = dotted(call.func)
+        if word in _HOOKS:
+            yield _objection(file, f"hooks into the interpreter by {word}()", call.lineno)
+        first = dotted(call.args[0]) if call.args else ""
+        setter = word.rpartition(".")[2] in ("setattr", "delattr", "setitem", "delitem", "object", "__setattr__")
+        if setter and (first.partition(".")[0] in _ROOTS or first.startswith(_PLACES)):
+            yield _objection(file, f"changes {first} by {word}()", call.lineno)
+        if word.startswith(_PLACES) and word.rpartition(".")[2] in (
+            "insert",
+            "append",
+            "update",
+            "setdefault",
+            "pop",
+            "clear",
+        ):
+            yield _objection(file, f"changes {word.rpartition('.')[0]}", call.lineno)
+
+
+def _imports(file: EditedFile) -> Iterator[Objection]:
+    if file.is_test:
+        names = {"_pytest"}
+    else:
+        names = set(_TEST_ONLY)
+    for node in fresh(file.tree_before, file.tree_after, ast.Import):
+        for alias in node.names:
+            if alias.name in names or alias.name.partition(".")[0] in names - {"unittest.mock"}:
+                yield _objection(file, f"imports {alias.name}", node.lineno)
+    for statement in fresh(file.tree_before, file.tree_after, ast.ImportFrom):
+        module = statement.module or ""
+        full = {module, *(f"{module}.{alias.name}" for alias in statement.names)}
+        if not statement.level and (full & names or module.partition(".")[0] in names - {"unittest.mock"}):
+            yield _objection(file, f"imports from {module}", statement.lineno)
+
+
+def _objection(file: EditedFile, what: str, line: int) -> Objection:
+    return Objection(NAME, file.path, f"{file.path}:{line} {what}, which the verdict rests on", Grade.BLOCKED, line)
