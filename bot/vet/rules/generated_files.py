@@ -18,7 +18,8 @@ _NAMES = re.compile(
     r".*(?:\.min\.(?:js|css)|_pb2(?:_grpc)?\.pyi?|\.pb\.go|\.generated\.[a-z]+|_generated\.[a-z]+|\.pyc|\.map)"
 )
 _MARK = re.compile(
-    r"@generated\b|\b(?:code |file )?(?:auto-?)?generated (?:by|from|file|code|automatically)\b.*|\bdo not edit\b",
+    r"@generated\b|\bauto-?generated\b|\b(?:code|file) (?:is |was |has been )?(?:automatically |auto-?)?generated\b"
+    r"|\bgenerated\b.*\bdo not (?:edit|modify)\b|\bdo not (?:edit|modify)\b.*\bgenerated\b",
     re.IGNORECASE,
 )
 _COMMENT = re.compile(r"\s*(?:#|//|/?\*|--|<!--|;|\"\"\"|''')")
@@ -43,5 +44,4 @@ def check(subject: Subject) -> Iterator[Objection]:
 
 
 def _marked(text: str) -> bool:
-    head = text[:2000].split("\n")[:8]
-    return any(_COMMENT.match(line) and _MARK.search(line) and "generated" in "\n".join(head).lower() for line in head)
+    return any(_COMMENT.match(line) and _MARK.search(line) for line in text[:2000].split("\n")[:8])
