@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import ConfigError
+from bot.evidence import artifact
 from bot.evidence.junit_document import Broken, Complete, Document, Followed, Nothing, Refused, Tally
 from bot.evidence.junit_salvage import Salvage
 from bot.evidence.merge import Merger
@@ -85,7 +86,7 @@ def read_junit(paths: Iterable[Path], *, limit: int = BYTE_LIMIT) -> TestReport:
                 problems.append(Problem(source, "is no regular file; it was not read"))
                 continue
             with path.open("rb") as stream:
-                for case in iter_cases(stream, source, problems, limit=limit):
+                for case in _cases_of_file(stream, source, problems, limit):
                     if not merger.add(case):
                         problems.append(Problem(source, f"{merger.limit_message}; the rest was not read"))
                         break
@@ -93,6 +94,17 @@ def read_junit(paths: Iterable[Path], *, limit: int = BYTE_LIMIT) -> TestReport:
             problems.append(Problem(source, f"cannot be read: {error.strerror or type(error).__name__}"))
     problems.extend(Problem("report", message) for message in merger.remarks())
     return TestReport(merger.cases(), tuple(problems))
+
+
+def _cases_of_file(stream: BinaryIO, source: str, problems: list[Problem], limit: int) -> Iterator[TestCase]:
+    """Cases of a report, or of every report in a zip archive (an artifact as CI keeps it)."""
+    archived = stream.read(len(artifact.MAGIC)) == artifact.MAGIC
+    stream.seek(0)
+    if not archived:
+        yield from iter_cases(stream, source, problems, limit=limit)
+        return
+    for name, report in artifact.reports(stream, source, problems):
+        yield from iter_cases(report, name, problems, limit=limit)
 
 
 def expand(patterns: Sequence[str], root: Path) -> tuple[Path, ...]:

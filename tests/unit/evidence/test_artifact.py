@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.evidence.artifact import ArchiveLimits, reports
+from bot.evidence.junit import read_junit
 from bot.evidence.types import Problem
 
 REPORT = b'<testsuite><testcase classname="a" name="b"/></testsuite>'
@@ -107,3 +108,13 @@ def test_damaged_entry_is_said_and_the_rest_read() -> None:
     found, said = read(io.BytesIO(bytes(data)))
     assert list(found) == ["a.zip:good.xml"]
     assert "could not be read" in said[0]
+
+
+def test_junit_reader_takes_archives_as_ci_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "artifact.zip"
+    path.write_bytes(
+        archive({"a.xml": REPORT, "b.xml": REPORT.replace(b'name="b"', b'name="c"'), "../x.xml": REPORT}).getvalue()
+    )
+    report = read_junit([path])
+    assert {case.id.name for case in report} == {"b", "c"}
+    assert any("leads out" in problem.message for problem in report.problems)
