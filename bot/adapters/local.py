@@ -21,7 +21,7 @@ from typing import Self
 from bot import process
 from bot.adapters import local_files
 from bot.adapters.supervised import CancelSignal, Supervised
-from bot.errors import SandboxError
+from bot.errors import ConfigError, SandboxError
 from bot.ports import Cancelled, Command, Execution, Limits, Overlay, SetUp
 
 _OPEN_FILES = 4096
@@ -47,7 +47,7 @@ class ProcessSandbox:
                 "sandbox cannot give; use --sandbox docker"
             )
         if plan.secrets and not plan.trusted:
-            raise SandboxError("set-up secrets are given on trusted commits only; remove suites[].setup_secrets")
+            raise ConfigError("set-up secrets are given on trusted commits only; remove suites[].setup_secrets")
         self._signal.check()
         run = self._new_run_directory()
         try:

@@ -66,7 +66,8 @@ def write_files(root: Path, files: Mapping[str, bytes | None]) -> None:
     """Write whole files below `root`, None deletes; deletions first, so that a directory can take a file's name.
 
     An existing file keeps its mode, a new one gets 0644; a link in the file's own place is replaced. Raises
-    SandboxError for a path that leaves `root` or leads through a symbolic link.
+    SandboxError for a path that leads through a symbolic link, ValueError for one that is absolute or has `..` in it
+    (a defect of the caller).
     """
     for name, content in sorted(files.items(), key=lambda item: item[1] is not None):
         parts = _parts(name)
@@ -82,7 +83,7 @@ def write_files(root: Path, files: Mapping[str, bytes | None]) -> None:
 def _parts(name: str) -> list[str]:
     parts = name.split("/")
     if not name or "\0" in name or any(part in ("", ".", "..") for part in parts):
-        raise SandboxError(f"{name!r} is not a plain relative path; only paths below the box's own directory are taken")
+        raise ValueError(f"not a plain relative path: {name!r}")
     return parts
 
 

@@ -70,6 +70,39 @@ def test_set_up_secrets_are_files_that_no_box_sees(tmp_path: Path, tree: Path) -
         assert not list(scratch.rglob("TOKEN"))
 
 
+def test_overlay_goes_through_no_link(tmp_path: Path) -> None:
+    outside, checkout = tmp_path / "outside", tmp_path / "checkout"
+    outside.mkdir()
+    checkout.mkdir()
+    (checkout / "sub").symlink_to(outside)
+    with ProcessSandbox(tmp_path / "scratch").set_up(PLAN, checkout, Limits()) as environment:
+        with pytest.raises(SandboxError, match="sub/file"):
+            environment.open({"sub/file": b"x"}).close()
+        with pytest.raises(SandboxError, match="sub/file"):
+            environment.open({"sub/file": None}).close()
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("cwd", ["..", "/", "sub/../..", "link"])
+def test_working_directory_outside_the_repository_is_refused(tmp_path: Path, tree: Path, cwd: str) -> None:
+    (tree / "sub").mkdir()
+    (tree / "link").symlink_to(tmp_path)
+    with (
+        ProcessSandbox(tmp_path / "scratch").set_up(PLAN, tree, Limits()) as environment,
+        environment.open() as box,
+        pytest.raises(SandboxError, match="working directory"),
+    ):
+        box.execute(Command(("pwd",), 10.0, cwd=cwd))
+
+
+def test_no_byte_code_is_written(environment: Environment) -> None:
+    with environment.open() as box:
+        execution = box.execute(Command((sys.executable, "-c", "import module, os; print(os.listdir())"), 10.0))
+        assert execution.output.strip() == "['module.py']", (
+            "a stale cache would hide a patch of the same size and second"
+        )
+
+
 def test_nothing_stays_on_disk(tmp_path: Path, tree: Path) -> None:
     scratch = tmp_path / "scratch"
     with ProcessSandbox(scratch).set_up(PLAN, tree, Limits()) as environment:
