@@ -85,7 +85,7 @@ def read_probe(box: Box) -> tuple[tuple[int, int, int], str, frozenset[str]] | N
 def last_started(box: Box) -> str:
     """Id of the test that began last, "" where unknown."""
     raw = box.collect("progress.txt", limit=_SMALL) or b""
-    return raw.decode(errors="replace")[:300]
+    return raw.partition(b"\n")[0].decode(errors="replace")[:300]
 
 
 def _json(box: Box, name: str) -> object:

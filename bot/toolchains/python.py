@@ -125,4 +125,4 @@ def _argv(command: TestCommand, runtime: Runtime, launch: str) -> tuple[str, ...
 
 def _environment() -> dict[str, str]:
     """No bytecode is written: boxes copy files within one second, and a stale .pyc would pass for the patched file."""
-    return {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return {"PYTHONDONTWRITEBYTECODE": "1"}

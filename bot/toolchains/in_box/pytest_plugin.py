@@ -16,13 +16,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
-from . import lines, settings, time_limit
+from . import lines, progress, roots, settings, time_limit
 
 _COMPARABLE = ("rerunfailures", "randomly", "random_order", "retry")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _run = settings.load()
 _limit = time_limit.TimeLimit(_run.test_seconds)
+_progress = progress.Progress()
 _collector = lines.collector(_run) if _run.lines else None
 _prefix = _strip = ""  # from pytest's root folder to the workspace: one of the two, where they differ
 _configuration_error = False
@@ -40,6 +41,7 @@ def configuration_error_reported() -> bool:
 def pytest_load_initial_conftests(early_config: Any) -> Iterator[None]:
     # A command's pytest inherits us through PYTEST_ADDOPTS; the runs that its tests start must not.
     _restore_addopts()
+    roots.prefer(_run.workspace, _run.import_roots)
     # pytest-cov reads this before it starts measuring: measuring costs time, and its threshold is no test.
     early_config.known_args_namespace.no_cov = True
     if _collector is not None:
@@ -173,7 +175,7 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: Any) -> Iterator[None]:
     key = _key(item.nodeid)
-    _note_progress(item.nodeid)
+    _progress.begin(item.nodeid)
     if _collector is not None:
         _collector.begin()
     try:
@@ -181,12 +183,6 @@ def pytest_runtest_protocol(item: Any) -> Iterator[None]:
     finally:
         if _collector is not None:
             _collector.end(key)
-
-
-def _note_progress(nodeid: str) -> None:
-    """Which test began last: all that a killed or crashed run leaves."""
-    with open(os.path.join(settings.CONTROL, "progress.txt"), "w", encoding="utf-8", errors="replace") as stream:
-        stream.write(nodeid)
 
 
 def _limited() -> Iterator[None]:

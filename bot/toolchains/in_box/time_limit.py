@@ -6,7 +6,7 @@ import signal
 import threading
 from types import FrameType
 
-_LEAST = 5.0
+_LEAST = 1.0
 _REPEAT = 1.0  # raised again where the code under test swallows it
 
 
@@ -18,11 +18,12 @@ class TimeLimit:
     """Arms SIGALRM around a phase of a test; does nothing where the signal is in use or cannot be used.
 
     Every test that runs into the limit halves it, so that many endless tests still fit into the run, but never below
-    ten times what the slowest passing test took.
+    ten times what the slowest passing test took, or a fiftieth of what it was.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._least = max(_LEAST, seconds / 50)
         self._slowest = 0.0
         self._armed = False
         self.exceeded = False
@@ -44,7 +45,7 @@ class TimeLimit:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         if self.exceeded:
-            self.seconds = min(self.seconds, max(self.seconds / 2, 10 * self._slowest, _LEAST))
+            self.seconds = min(self.seconds, max(self.seconds / 2, 10 * self._slowest, self._least))
 
     def passed(self, seconds: float) -> None:
         self._slowest = max(self._slowest, seconds)

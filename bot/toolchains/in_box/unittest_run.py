@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from . import lines, roots, settings, time_limit
+from . import lines, progress, roots, settings, time_limit
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FAILED_IMPORT = ("_FailedTest", "ModuleImportFailure", "LoadTestsFailure")
@@ -46,14 +46,14 @@ class Result(unittest.TextTestResult):
         super().__init__(*arguments, **named)
         self.cases: dict[tuple[str, str, str], _Case] = {}
         self._workspace = run.workspace
+        self._progress = progress.Progress()
         self._limit = time_limit.TimeLimit(run.test_seconds)
         self.collector = lines.collector(run) if run.lines else None
 
     def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().startTest(test)
         case = self._case(test)
-        with open(os.path.join(settings.CONTROL, "progress.txt"), "w", encoding="utf-8", errors="replace") as stream:
-            stream.write("::".join(filter(None, case.key)))
+        self._progress.begin("::".join(filter(None, case.key)))
         if self.collector is not None:
             self.collector.begin()
         self._limit.arm()
