@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from bot.config import SuiteSettings
 from bot.evidence.types import TestId
 from bot.patch.apply import apply
 from bot.patch.types import Applied, Refusal
-from bot.ports import Box, Clock, Environment, EventKind, Overlay, Recorder, RunResult
+from bot.ports import Box, Clock, Command, Environment, EventKind, Execution, Overlay, Recorder, RunResult
 from bot.toolchains.types import LineHits, Runtime, Toolchain
 from bot.workspace.checkout import Checkout
 
 TAIL = 20_000
 """Characters of a run's output that the trace keeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Seconds that boxes took, by what for: `tests` inside commands, `boxes` around them."""
-
-    tests: float = 0.0
-    boxes: float = 0.0
 
 
 class SandboxBench:
@@ -47,7 +41,6 @@ class SandboxBench:
         self.checkout = checkout
         self.suite = suite
         self.tree: Path = checkout.path
-        self.spent = Spent()
         self._recorder = recorder
         self._clock = clock
         self._seconds_left = seconds_left
@@ -60,7 +53,8 @@ class SandboxBench:
         return apply(text, self.checkout)
 
     def open(self, overlay: Overlay | None = None) -> Box:
-        return self.environment.open(overlay)
+        """A fresh box for a proposer's own workers; what they execute is numbered and recorded like any other run."""
+        return _RecordedBox(self.environment.open(overlay), self._record_work)
 
     def run(
         self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str = "probe"
@@ -81,17 +75,10 @@ class SandboxBench:
     def _once(
         self, ids: tuple[TestId, ...] | None, overlay: Overlay | None, *, purpose: str, spectrum: bool, thresholds: bool
     ) -> tuple[RunResult, LineHits | None]:
-        self._runs += 1
-        run_id = f"run-{self._runs:04d}"
-        self._recorder.record(
-            EventKind.SANDBOX_RUN,
-            phase="started",
-            run_id=run_id,
-            purpose=purpose,
-            selected=None if ids is None else len(ids),
-        )
+        run_id = self._started(purpose)
         began = self._clock.monotonic()
         with self.environment.open(overlay) as box:
+            self.environment.prepare()  # the next box is made while this one works
             plan = self.toolchain.run_plan(
                 self.runtime,
                 box,
@@ -105,7 +92,6 @@ class SandboxBench:
             result = replace(self.toolchain.read(box, execution, ids), run_id=run_id)
             hits = self.toolchain.read_hits(box) if spectrum else None
         took = self._clock.monotonic() - began
-        self.spent = Spent(self.spent.tests + execution.seconds, self.spent.boxes + took - execution.seconds)
         report = result.report
         self._recorder.record(
             EventKind.SANDBOX_RUN,
@@ -124,6 +110,58 @@ class SandboxBench:
             output=execution.output[-TAIL:],
         )
         return result, hits
+
+    def _started(self, purpose: str) -> str:
+        self._runs += 1
+        run_id = f"run-{self._runs:04d}"
+        self._recorder.record(EventKind.SANDBOX_RUN, phase="started", run_id=run_id, purpose=purpose)
+        return run_id
+
+    def _record_work(self, execute: Callable[[], Execution]) -> Execution:
+        purpose = "candidates"
+        run_id = self._started(purpose)
+        execution = execute()
+        self._recorder.record(
+            EventKind.SANDBOX_RUN,
+            phase="finished",
+            run_id=run_id,
+            purpose=purpose,
+            exit_code=execution.exit_code,
+            seconds=round(execution.seconds, 3),
+            timed_out=execution.timed_out,
+            oom_killed=execution.oom_killed,
+        )
+        return execution
+
+
+class _RecordedBox:
+    """Implements Box: the box within, whose executions are recorded."""
+
+    def __init__(self, box: Box, record: Callable[[Callable[[], Execution]], Execution]) -> None:
+        self._box = box
+        self._record = record
+        self.workspace = box.workspace
+        self.control = box.control
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        self._box.put(files)
+
+    def execute(self, command: Command) -> Execution:
+        return self._record(lambda: self._box.execute(command))
+
+    def collect(self, path: str, *, limit: int = 64 << 20) -> bytes | None:
+        return self._box.collect(path, limit=limit)
+
+    def close(self) -> None:
+        self._box.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def _exit_one_without_failure(result: RunResult) -> bool:
