@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from bot.evidence.types import Outcome
 from bot.publish.diff import diff_stats
-from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, title
+from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, one_line, title
 from bot.publish.words import GATES, duration, money, outcome_words, plural, reason_words, spent, status_words
 from bot.result import AttemptResult, RepairResult, Result, RunOutcome, TestChange, Totals, VerdictName
 from bot.verify.types import Gate
@@ -16,6 +17,8 @@ from bot.vet.types import Grade
 LIMIT = 65_536
 """Characters that GitHub takes as the body of a pull request."""
 
+_GATE_ROWS = 12  # more than there are gates
+_TITLE = 100  # characters
 _SHOWN_REPAIRS = 5
 _OPEN_DIFF = 60  # lines up to which the diff is shown unfolded
 _SCALES = (1.0, 0.5, 0.25, 0.1, 0.02)
@@ -33,22 +36,29 @@ _LEADS = {
 
 def render(result: Result) -> str:
     """pr.md: the title as a heading, then the body, at most LIMIT characters in all."""
-    heading = f"# {pull_request_title(result)}\n\n"
+    heading = f"# {cell(_subject(result), _TITLE)}\n\n"
     return heading + pull_request_body(result, LIMIT - len(heading))
 
 
 def pull_request_title(result: Result) -> str:
-    """One plain line. It claims a repair only where the outcome is one."""
+    """One plain line, no Markdown. It claims a repair only where the outcome is one."""
+    return title(_subject(result), _TITLE)
+
+
+def _subject(result: Result) -> str:
+    """The title before it is made harmless."""
     first = result.repairs[0] if result.repairs else None
+    target = first.targets[0].node_id if first and first.targets else ""
     cause = _first_sentence(first.root_cause) if first else ""
-    subject = cause or (first.targets[0].node_id if first and first.targets else "")
     more = f" (and {len(result.repairs) - 1} more)" if len(result.repairs) > 1 else ""
-    if result.outcome is RunOutcome.REPAIRED:
-        return "Fix: " + title(subject or "the failing tests", 84 - len(more)) + more
-    if result.outcome is RunOutcome.NEEDS_REVIEW:
-        return "Needs review: " + title(subject or "possible fix", 76 - len(more)) + more
-    target = f": {first.targets[0].node_id}" if first and first.targets else ""
-    return title(outcome_words(result.outcome) + target, 90 - len(more)) + more
+    match result.outcome:
+        case RunOutcome.REPAIRED:
+            text = f"Fix: {cause or target or 'the failing tests'}"
+        case RunOutcome.NEEDS_REVIEW:
+            text = f"Needs review: {cause or target or 'a possible fix'}"
+        case _:
+            text = outcome_words(result.outcome) + (f": {target}" if target else "")
+    return one_line(text, _TITLE - len(more)) + more
 
 
 def pull_request_body(result: Result, limit: int = LIMIT) -> str:
@@ -132,8 +142,8 @@ class _Body:
 
     def _changes(self, patch: str) -> list[str]:
         stats = diff_stats(patch)
-        rows = [f"| {code_cell(each.path)} | +{each.added} | −{each.removed} |" for each in stats]
-        parts = [_table(("File", "Added", "Removed"), rows, self._rows)]
+        rows = (f"| {code_cell(each.path)} | +{each.added} | −{each.removed} |" for each in stats)
+        parts = [_table(("File", "Added", "Removed"), rows, len(stats), self._rows)]
         block = fence(patch, "diff", limit=self._diff, whole="fix.patch")
         if patch.count("\n") <= _OPEN_DIFF:
             return [*parts, block]
@@ -149,39 +159,41 @@ class _Body:
         return f"New test {names}.{says}\n\nIt was run without the fix and with it; what was seen is below."
 
     def _gates(self, gates: Sequence[Gate]) -> str:
-        rows = [
+        rows = (
             f"| {cell(gate.name)}: {GATES[gate.name]} | {status_words(gate.status)} "
             f"| {cell(gate.evidence, self._cell)} | {', '.join(code_cell(each, 24) for each in gate.run_ids[:6])} |"
             for gate in gates
-        ]
-        table = _table(("Gate", "Result", "What was seen", "Runs"), rows, len(rows))
+        )
+        table = _table(("Gate", "Result", "What was seen", "Runs"), rows, len(gates), _GATE_ROWS)
         judged = list(dict.fromkeys(gate.patch_sha256 for gate in gates if gate.patch_sha256))
         if not judged:
             return table
         return f"{table}\n\nPatch judged: {', then '.join(f'SHA-256 {code(each[:16])}' for each in judged[:8])}."
 
     def _tests(self, repair: RepairResult) -> list[str]:
-        rows = [
+        rows = (
             f"| {code_cell(each.id.node_id, self._cell)} | {_outcome(each.before)} | {_outcome(each.after)} |"
             for each in sorted(repair.tests, key=_worst_first)
-        ]
-        parts = [_table(("Test", "Before", "After"), rows, self._rows)] if rows else []
+        )
+        parts = [_table(("Test", "Before", "After"), rows, len(repair.tests), self._rows)] if repair.tests else []
         if repair.before is not None:
             lines = [_totals_row("before", repair.before)]
             if repair.after is not None:
                 lines.append(_totals_row("after", repair.after))
-            parts.append(_table(("Whole suite", "Tests", "Passed", "Failed", "Errors", "Skipped", "Flaky"), lines, 2))
+            parts.append(
+                _table(("Whole suite", "Tests", "Passed", "Failed", "Errors", "Skipped", "Flaky"), lines, 2, 2)
+            )
         return parts
 
     def _integrity(self, repair: RepairResult) -> str:
         if not repair.objections:
             return "No objections: no test removed, weakened or skipped, nothing protected touched."
-        rows = [
+        rows = (
             f"| {_grade(each.grade)} | {cell(each.rule, 60)} | "
             f"{code_cell(each.path + (f':{each.line}' if each.line else ''))} | {cell(each.message, self._cell)} |"
             for each in sorted(repair.objections, key=lambda each: -each.grade)
-        ]
-        return _table(("Grade", "Rule", "Where", "What"), rows, self._rows)
+        )
+        return _table(("Grade", "Rule", "Where", "What"), rows, len(repair.objections), self._rows)
 
     def _risks(self, repair: RepairResult) -> str:
         stated = "not stated" if repair.confidence is None else f"{repair.confidence:.0%}, by the proposer's own word"
@@ -225,9 +237,8 @@ class _Body:
         parts = ["## Cost and time", "\n".join(f"- {line}" for line in lines)]
         if result.seconds:
             rows = [f"| {cell(stage, 40)} | {duration(seconds)} |" for stage, seconds in result.seconds.items()]
-            parts.append(
-                _table(("Stage", "Time"), [*rows, f"| in all | {duration(sum(result.seconds.values()))} |"], 20)
-            )
+            rows.append(f"| in all | {duration(sum(result.seconds.values()))} |")
+            parts.append(_table(("Stage", "Time"), rows, len(rows), 20))
         return parts
 
     def _footer(self, result: Result) -> str:
@@ -238,10 +249,10 @@ class _Body:
         )
 
 
-def _table(heads: Sequence[str], rows: Sequence[str], limit: int) -> str:
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *rows[:limit]]
-    if len(rows) > limit:
-        lines.append(f"\n[… {len(rows) - limit:,} more rows are in result.json …]")
+def _table(heads: Sequence[str], rows: Iterable[str], total: int, limit: int) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *islice(rows, limit)]
+    if total > limit:
+        lines.append(f"\n[… {total - limit:,} more rows are in result.json …]")
     return "\n".join(lines)
 
 

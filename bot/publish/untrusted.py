@@ -151,7 +151,8 @@ def _line_starts(text: str) -> str:
 def title(text: str, limit: int = 72) -> str:
     """A pull request's or commit's title, which is no Markdown: one line without mention, reference or CI switch."""
     line = _SKIP_CI.sub(r"(\1)", one_line(text, limit)).replace("@", "@" + _ZERO_WIDTH)
-    return _COMMAND.sub("/" + _ZERO_WIDTH, _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, line))
+    line = _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, _CLOSING.sub(r"\1\2" + _ZERO_WIDTH, line))
+    return _COMMAND.sub("/" + _ZERO_WIDTH, line)
 
 
 def cell(text: str, limit: int = 300) -> str:
