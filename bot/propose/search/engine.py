@@ -33,7 +33,11 @@ PATIENT = 8.0
 
 @dataclass(slots=True)
 class _Search:
-    """Where the search for one cluster stands."""
+    """Where the search for one cluster stands. Candidates carry their number in the generator's order.
+
+    plausible: not yet proposed, best first: those that heal most other failing tests, then in order.
+    also: tests that an earlier proposal broke. proposed: the last proposal's candidate where a new test went with it.
+    """
 
     evidence: Evidence
     candidates: Iterator[tuple[int, Candidate]]
@@ -42,7 +46,7 @@ class _Search:
     spent: float = 0.0
     pending: list[tuple[int, Candidate]] = field(default_factory=list)
     slow: list[tuple[int, Candidate]] = field(default_factory=list)
-    plausible: list[tuple[int, Candidate]] = field(default_factory=list)
+    plausible: list[tuple[int, int, Candidate]] = field(default_factory=list)
     also: tuple[TestId, ...] = ()
     proposed: Candidate | None = None
     tests: Neighbourhood | None = None
@@ -96,7 +100,7 @@ class SearchProposer:
         """The best plausible candidate that has not been proposed."""
         while True:
             if search.plausible:
-                return search.plausible.pop(0)[1]
+                return search.plausible.pop(0)[2]
             left = self._left(search, validator, bench)
             if left <= 0 or search.tried >= self._most:
                 return _stop(search, StopReason.BUDGET, "its share of the budget is spent")
@@ -138,10 +142,10 @@ class SearchProposer:
                 continue
             search.tried += not patient
             if trial.outcome is TrialOutcome.PLAUSIBLE:
-                search.plausible.append((order, candidate))
+                search.plausible.append((-trial.healed, order, candidate))
             elif trial.outcome is TrialOutcome.TIMEOUT and not patient:
                 search.slow.append((order, candidate))
-        search.plausible.sort(key=lambda one: one[0])
+        search.plausible.sort(key=lambda one: one[:2])
 
     def _left(self, search: _Search, validator: Validator, bench: Bench) -> float:
         left = bench.seconds_left()
@@ -191,7 +195,7 @@ def _learn(search: _Search, attempts: Sequence[Attempt]) -> None:
     if new:
         search.also += new
         search.tests = None
-        search.pending = search.plausible + search.pending
+        search.pending = [(order, candidate) for _, order, candidate in search.plausible] + search.pending
         search.plausible = []
 
 

@@ -17,6 +17,7 @@ REST_SECONDS = 20.0
 """Processor seconds of passing tests a candidate has to survive."""
 LEAST_SECONDS = 0.25
 """Of processor time: what a test may take at least before it is held to hang."""
+MOST_OTHERS = 12
 MEASURED_TARGETS = 8
 """Failing tests that are run at base again: enough to see that the worker can tell."""
 SLACK = 8.0
@@ -35,7 +36,7 @@ class Neighbourhood:
         """Passing tests that reach the candidate's file: quickest first, as the plan has them."""
         return tuple(
             index
-            for index in range(self.plan.targets, len(self.plan.tests))
+            for index in range(self.plan.targets, len(self.plan.tests) - self.plan.others)
             if self.lines[index] is None or self.lines[index].get(candidate.path)  # type: ignore[union-attr]
         )
 
@@ -81,11 +82,12 @@ def neighbourhood(evidence: Evidence, also: Sequence[TestId], validator: Validat
     def limit(test: TestId) -> float:
         one = measured.get(test)
         own = 0.0 if one is None or one.hung else one.seconds
-        if test in failing:  # it may get further than it did: allow what its passing neighbours take
+        if test in failing or test in others:  # it may get further than it did: allow what its passing neighbours take
             own = max(own, typical, slowest.get(test.file, 0.0))
         return LEAST_SECONDS + SLACK * own
 
-    chosen = (*failing, *(one.test for one in kept))
+    others = _others(evidence)
+    chosen = (*failing, *(one.test for one in kept), *others)
     hits = {} if evidence.spectrum is None else evidence.spectrum.lines
     import_seconds = baseline.import_seconds
     return Neighbourhood(
@@ -94,11 +96,20 @@ def neighbourhood(evidence: Evidence, also: Sequence[TestId], validator: Validat
             len(failing) if import_seconds is not None else 0,
             tuple(limit(test) for test in chosen),
             10.0 + SLACK * (import_seconds or 0.0),
+            others=len(others),
             in_files=any(one.spawns for one in baseline.tests if one.test in failing),
         ),
         tuple(hits.get(test) if test not in also else None for test in chosen),
         problem="the failing tests pass in the search's worker, which runs them in one process",
     )
+
+
+def _others(evidence: Evidence) -> tuple[TestId, ...]:
+    """Failing tests of other clusters, those of the targets' files first: a fix may heal them too."""
+    targets = set(evidence.cluster.ids)
+    near = {identity.file for identity in targets}
+    found = [case.id for case in evidence.base.failures() if case.id not in targets and case.phase is Phase.CALL]
+    return tuple(sorted(found, key=lambda test: test.file not in near)[:MOST_OTHERS])
 
 
 def _as_file(case: TestCase) -> TestId:

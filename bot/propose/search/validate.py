@@ -45,12 +45,13 @@ class TrialOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate's claim; `way` is "swap", "import" or "none"."""
+    """One candidate's claim; `way` is "swap", "import" or "none". `healed`: failing tests it passes beyond the targets."""
 
     candidate: Candidate
     outcome: TrialOutcome
     seconds: float
     way: str
+    healed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a worker is to run: failing tests first; `limits` are processor seconds for each of `tests`.
+    """What a worker is to run; `limits` are processor seconds for each of `tests`.
 
+    The first `targets` of them fail and have to pass; the last `others` fail too, and count for a candidate that heals
+    them; those between pass and belong to candidates as their `Work` says.
     set_up: processor seconds for a fresh import and collection.
     """
 
@@ -83,6 +86,7 @@ class Plan:
     targets: int
     limits: tuple[float, ...]
     set_up: float
+    others: int = 0
     in_files: bool = False
 
 
@@ -149,7 +153,7 @@ class Validator:
                 case {"kind": "trial", "key": int() as key, "outcome": str() as outcome, "way": str() as way} if (
                     0 <= key < len(work) and outcome in set(TrialOutcome)
                 ):
-                    trials[key] = Trial(work[key].candidate, TrialOutcome(outcome), _seconds(claim), way)
+                    trials[key] = Trial(work[key].candidate, TrialOutcome(outcome), _seconds(claim), way, _count(claim))
         return tuple(trials[key] for key in sorted(trials))
 
     def run(
@@ -206,6 +210,7 @@ class Validator:
             "root": box.workspace,
             "tests": [[test.file, test.classname, test.name] for test in plan.tests],
             "targets": plan.targets,
+            "others": plan.others,
             "limits": list(plan.limits),
             "set_up": plan.set_up,
             "in_files": plan.in_files,
@@ -240,6 +245,11 @@ class Validator:
 def _seconds(claim: Mapping[str, JsonValue]) -> float:
     taken = claim.get("seconds")
     return float(taken) if isinstance(taken, int | float) else 0.0
+
+
+def _count(claim: Mapping[str, JsonValue]) -> int:
+    healed = claim.get("healed")
+    return healed if isinstance(healed, int) else 0
 
 
 def package() -> dict[str, bytes]:

@@ -20,7 +20,8 @@ class CandidateJob(NamedTuple):
 
 
 class Job:
-    """A job as the engine wrote it (validate.py says what each field means). The first `targets` tests are failing."""
+    """A job as the engine wrote it (validate.py says what each field means). The first `targets` tests fail and
+    have to pass; the last `others` fail too and count for a candidate that heals them."""
 
     def __init__(self, data: Any) -> None:
         self.mode: str = data["mode"]
@@ -29,6 +30,7 @@ class Job:
         self.root: str = data["root"]
         self.wanted = [Wanted(*one) for one in data["tests"]]
         self.targets: int = data["targets"]
+        self.others: int = data["others"]
         self.limits: list[float] = data["limits"]
         self.candidates = [
             CandidateJob(

@@ -115,7 +115,7 @@ def swap_all(
             except (SyntaxError, ValueError, RecursionError):
                 module = None
             if module is None:
-                results.write("trial", key=candidate.key, outcome="invalid", test=-1, seconds=0.0, way="none")
+                results.write("trial", key=candidate.key, outcome="invalid", healed=0, seconds=0.0, way="none")
             elif swap is not None and live.can_swap(swap):
                 yield Task(candidate.key, swapping(candidate, swap), SWAP_SECONDS)
             else:
@@ -172,24 +172,27 @@ def import_all(
 
 
 def run_candidate(job: Job, collected: Collected, candidate: CandidateJob, report: Report) -> None:
-    """In the child: the failing tests first, then the rest, up to the first that does not pass."""
+    """In the child: the failing tests first, then the rest, up to the first that does not pass; then the others."""
     for index, run in collected.run_tests([*range(job.targets), *candidate.rest]):
         report.begin(index, job.limits[index])
         if not run():
-            report.end(passed=False, test=index)
+            report.end(passed=False)
             return
-    report.end(passed=True, test=-1)
+    report.note(passed=True)  # from here on it is plausible, whatever becomes of the others
+    for index, run in collected.run_tests(range(len(job.wanted) - job.others, len(job.wanted))):
+        report.begin(index, job.limits[index])
+        report.note(healed=run())
+    report.end(passed=True)
 
 
 def settling(results: Results, stopper: Stopper, way: str) -> Callable[[int, Ending], None]:
     def settle(key: int, ending: Ending) -> None:
-        said = ending.said or {}
-        outcome = ending.fate
-        if ending.said is not None:
-            outcome = "plausible" if said.get("passed") is True else "failed"
-        if outcome == "plausible":
+        outcome = "failed" if ending.fate == "said" else ending.fate
+        if any(note.get("passed") is True for note in ending.notes):
+            outcome = "plausible"
             stopper.plausible()
-        results.write("trial", key=key, outcome=outcome, test=ending.test, seconds=round(ending.seconds, 4), way=way)
+        healed = sum(1 for note in ending.notes if note.get("healed") is True)
+        results.write("trial", key=key, outcome=outcome, healed=healed, seconds=round(ending.seconds, 4), way=way)
 
     return settle
 
