@@ -85,7 +85,11 @@ class Checkout:
             after = self.store.git("write-tree", index=index).decode().strip()
         finally:
             index.unlink(missing_ok=True)
-        return self.compare(self.tree, after)
+        text, changes = self.compare(self.tree, after)
+        for change in changes:
+            if change.path not in overlay:  # git makes room for a file under a file, or for one in place of a folder
+                raise ConfigError(f"the overlay would displace {change.path}; a path is a file or a folder, not both")
+        return text, changes
 
     def compare(self, before: str, after: str) -> tuple[str, tuple[Change, ...]]:
         """Difference of two trees in the store; see `diff`."""
