@@ -306,7 +306,7 @@ def test_reply_that_never_ends_is_cut_off_and_charged() -> None:
 def test_deadline_is_for_the_whole_reply(reply: Reply) -> None:
     before = time.monotonic()
     fault = failure(reply, request=replace(REQUEST, seconds=0.6))
-    assert 0.5 < time.monotonic() - before < 3.0
+    assert 0.5 < time.monotonic() - before < 10.0
     assert "did not finish its reply within" in str(fault)
     assert fault.usage is not None
     assert fault.usage.requests == 1

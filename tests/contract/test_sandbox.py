@@ -223,7 +223,8 @@ def test_daemon_does_not_outlive_its_box(rig: Rig, ending: str) -> None:
         marker = f"{box.control}/{token}"
         last = "sleep 60" if ending == "time-out" else "sleep 0.3"
         script = f'"$0" {box.control}/daemon.py {marker}; {last}'
-        execution = box.execute(Command(("sh", "-c", script, rig.python), 2.0))
+        seconds = 2.0 if ending == "time-out" else 20.0
+        execution = box.execute(Command(("sh", "-c", script, rig.python), seconds))
         assert execution.timed_out is (ending == "time-out")
     assert running_with(token) == []
 
@@ -395,7 +396,7 @@ def test_file_size_is_limited(rig: Rig, tmp_path: Path) -> None:
         environment.open() as box,
     ):
         execution = box.execute(Command(("sh", "-c", "head -c 3000000 /dev/zero > big; wc -c < big"), 20.0))
-        assert int(execution.output.split()[-1]) == 1 << 20
+        assert str(1 << 20) in execution.output.split()
 
 
 # --- life of boxes --------------------------------------------------------------------------------------------------
