@@ -1,4 +1,4 @@
-"""Console output of pytest and unittest → TestReport, as far as it tells: failures always, passes where it is verbose."""
+"""Console output of pytest and unittest → TestReport, as far as it tells: failures, and passes where verbose."""
 
 from __future__ import annotations
 

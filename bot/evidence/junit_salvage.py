@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from bot.evidence.bounded import BoundedText
-from bot.evidence.junit_case import INTERIM, RESULTS, plain_case, read_case
+from bot.evidence.junit_case import INTERIM, RESULTS, Strings, plain_case, posix, read_case
 from bot.evidence.junit_document import MAX_DEPTH, RESULT_TEXT, Suite
 from bot.evidence.types import TestCase
 
@@ -48,7 +48,7 @@ class Salvage:
         self._result: ElementTree.Element | None = None
         self._output = ""  # the open system-out or system-err
         self._text = BoundedText(RESULT_TEXT)
-        self._shared: dict[str, str] = {}
+        self._files, self._classnames = Strings(posix), Strings(str)
 
     def read(self, rest: bytes, chunks: Iterator[bytes]) -> Iterator[TestCase]:
         """Cases in `rest` and then in `chunks`, both clean UTF-8."""
@@ -137,7 +137,7 @@ class Salvage:
         self._end_result()
         suite = self._suites[-1]
         if self._element is None:
-            case = plain_case(self._case, suite.file, suite.name, self._shared)
+            case = plain_case(self._case, suite.file, suite.name, self._files, self._classnames)
         else:
             case = read_case(self._element, suite.file, suite.name)
         self._case = self._element = None

@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        return self in (Outcome.FAILED, Outcome.ERROR)
+        return self is Outcome.FAILED or self is Outcome.ERROR
 
 
 class Phase(StrEnum):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-CHUNK = 1 << 17
+CHUNK = 1 << 16
 
 # Codecs that a report may declare. A list, because Python's registry also holds things that are no character set or
 # that take quadratic time (punycode).
