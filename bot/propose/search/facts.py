@@ -6,6 +6,7 @@ Roles are guesses from use; a name without a role fits anywhere, so a guess only
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ def _bindings(node: ast.AST) -> Iterator[str]:
             yield name
         case ast.Import(names=names) | ast.ImportFrom(names=names):
             for alias in names:
-                yield alias.asname or alias.name.partition(".")[0]
+                if alias.name != "*":
+                    yield alias.asname or alias.name.partition(".")[0]
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             yield name
         case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
@@ -267,3 +269,22 @@ def comprehension_names(scope: Scoped) -> frozenset[str]:
             outside.update(_bindings(child))
             pending.append(child)
     return frozenset(inside - outside)
+
+
+@lru_cache(maxsize=64)
+def unbound(module: ast.Module) -> frozenset[str]:
+    """Names that a file reads and that nothing in it, nor the interpreter, binds; empty after a star import."""
+    read: set[str] = set()
+    bound = {"__file__", "__class__", "__path__", "__annotations__", "WindowsError"}
+    for node in ast.walk(module):
+        bound.update(_bindings(node))
+        match node:
+            case ast.ImportFrom(names=[ast.alias(name="*")]):
+                return frozenset()
+            case ast.Name(id=name, ctx=ast.Load()):
+                read.add(name)
+            case ast.arg(arg=name) | ast.MatchMapping(rest=str(name)):
+                bound.add(name)
+            case _:
+                pass
+    return frozenset(name for name in read - bound if not hasattr(builtins, name))

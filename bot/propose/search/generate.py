@@ -148,7 +148,7 @@ def _tree_before(text: str) -> str | None:
 
 def _tree(text: str) -> str | None:
     """The dumped tree of a piece of source that stands at any indentation; None where it does not compile."""
-    whole = f"if 1:\n{text}" if text[:1] in " \t" else text.removeprefix("\ufeff")
+    whole = f"if 1:\n{text}" if text.startswith((" ", "\t")) else text.removeprefix("\ufeff")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -205,9 +205,9 @@ def insert_before(
 ) -> Candidate | None:
     """New lines above a statement, at its indentation; a leading tab in a line stands for one level more."""
     indent = indentation(source, statement)
-    if indent is None:
-        return None
     start = span(source, statement)[0]
+    if indent is None or (isinstance(statement, ast.If) and source.text.startswith("elif", start)):
+        return None
     end = newline(source)
     text = "".join(f"{written}{end}{indent}" for written in _indented(source, lines))
     what = description or f"insert {brief(' '.join(lines))}"

@@ -10,6 +10,7 @@ from bot.propose.search.rules import (
     constants,
     guards,
     identity,
+    imports,
     members,
     off_by_one,
     returns,
@@ -19,6 +20,7 @@ from bot.propose.search.rules import (
 from bot.propose.search.types import Rule
 
 RULES: tuple[Rule, ...] = (
+    imports,
     comparison,
     off_by_one,
     identity,

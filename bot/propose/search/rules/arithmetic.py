@@ -80,6 +80,15 @@ def _binary(source: Source, node: ast.BinOp) -> Iterator[Candidate]:
         yield replace(source, node, left, NAME, 2.0 + 0.2 * isinstance(node.right, ast.Name))
         yield replace(source, node, right, NAME, 2.2)
     yield from _regrouped(source, node, old)
+    if isinstance(node.left, ast.Call) and len(node.left.args) == 1 and not node.left.keywords:
+        given = node.left.args[0]
+        if not isinstance(given, ast.Starred | ast.GeneratorExp):
+            inside = operands(code(source, given), old, right)
+            yield replace(source, node, f"{code(source, node.left.func)}({inside})", NAME, 2.8)
+    parent = source.parents[node]
+    if isinstance(parent, ast.Call) and parent.args == [node] and not parent.keywords:
+        outside = operands(f"{code(source, parent.func)}({left})", old, right)
+        yield replace(source, parent, outside, NAME, 2.4)
 
 
 def _regrouped(source: Source, node: ast.BinOp, old: str) -> Iterator[Candidate]:

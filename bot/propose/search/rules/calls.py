@@ -23,6 +23,7 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
         if isinstance(node, ast.Call):
             yield from _unwrapped(source, node)
             yield from _arguments(source, node)
+        yield from _kept_in_bounds(source, node)
         if _is_result(source, node):
             yield from _wrapped(source, node)
     match statement:
@@ -121,6 +122,15 @@ def _wrapped(source: Source, node: ast.expr) -> Iterator[Candidate]:
     if Role.NUMBER not in known and isinstance(parent, ast.For | ast.comprehension):
         yield replace(source, node, f"{operand(text)}.items()", NAME, 3.0)
         yield replace(source, node, f"enumerate({text})", NAME, 3.4)
+
+
+def _kept_in_bounds(source: Source, node: ast.expr) -> Iterator[Candidate]:
+    """A difference or product that must not fall below nothing: `n - k` → `max(0, n - k)`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        parent = source.parents[node]
+        if isinstance(parent, ast.Call | ast.Slice | ast.Subscript | ast.BinOp | ast.Return):
+            yield replace(source, node, f"max(0, {code(source, node)})", NAME, 3.4)
+            yield replace(source, node, f"abs({code(source, node)})", NAME, 3.4)
 
 
 def _extreme(source: Source, target: ast.expr, value: ast.expr) -> Iterator[Candidate]:

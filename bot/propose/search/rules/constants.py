@@ -46,6 +46,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
                 pass
         if node is initial and not isinstance(node, ast.Constant):
             for place, text in enumerate(("0", "None", "[]", "1")):
+                if text == code(source, node):
+                    continue
                 yield replace(source, node, text, NAME, 4.2 + 0.2 * place)
 
 

@@ -37,6 +37,11 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
         yield from _beginning(source, statement)
         return
     yield from _before(source, statement)
+    match statement:
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.Return(value=ast.expr() as value):
+            yield from _otherwise(source, statement, value)
+        case _:
+            pass
     if isinstance(statement, _SIMPLE):
         yield from _wrapped(source, statement)
 
@@ -174,6 +179,17 @@ def _before(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
             if loop:
                 yield from _line(source, statement, f"if {test}:", "continue", 3.8 + late)
                 yield from _line(source, statement, f"if {test}:", "break", 4.0 + late)
+
+
+def _otherwise(source: Source, statement: ast.stmt, value: ast.expr) -> Iterator[Candidate]:
+    """`y = f(x)` → `y = f(x) if x else 0`."""
+    if isinstance(value, ast.Constant | ast.Name | ast.IfExp | ast.Tuple | ast.Lambda | ast.Await | ast.Yield):
+        return
+    text = code(source, value)
+    for place, name in enumerate(_guarded(source, statement)[:3]):
+        for number, other in enumerate(("0", "None", "[]", "''", name)):
+            cost = 3.6 + 0.3 * place + 0.2 * number
+            yield replace(source, value, f"{text} if {name} else {other}", NAME, cost)
 
 
 def _wrapped(source: Source, statement: ast.stmt) -> Iterator[Candidate]:

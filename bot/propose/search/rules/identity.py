@@ -31,7 +31,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
                 pass
     if isinstance(statement, FunctionNode):
         yield from _mutable_defaults(source, statement)
-    yield from _copies(source, statement)
+    for shared in _shared(statement):
+        yield from _copies(source, shared)
 
 
 def _compared(source: Source, node: ast.Compare) -> Iterator[Candidate]:
@@ -102,26 +103,32 @@ def _late(source: Source, function: ast.Lambda) -> Iterator[Candidate]:
             yield Candidate(source.path, function.lineno, (edit,), NAME, 2.0, f"the function keeps its own `{name}`")
 
 
-def _copies(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
-    """A copy where two names would share one collection."""
-    shared: ast.expr | None = None
+def _shared(statement: ast.stmt) -> list[ast.expr]:
+    """Expressions by which a second owner gets hold of an object."""
     match statement:
         case ast.Assign(value=ast.Name() | ast.Attribute() | ast.Subscript()):
-            shared = statement.value
-        case ast.Return(value=ast.Name() | ast.Attribute()) | ast.Expr(value=ast.Yield(value=ast.Name())):
-            shared = statement.value.value if isinstance(statement.value, ast.Yield) else statement.value
+            return [statement.value]
+        case (
+            ast.Return(value=ast.Name() | ast.Attribute() as value)
+            | ast.Expr(value=ast.Yield(value=ast.Name() as value))
+        ):
+            return [value]
+        case ast.Return(value=ast.Tuple(elts=parts)) | ast.Expr(value=ast.Yield(value=ast.Tuple(elts=parts))):
+            return [part for part in parts if isinstance(part, ast.Name)]
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="append" | "add" | "put"), args=[ast.Name() as given])):
-            shared = given
+            return [given]
         case ast.For(iter=ast.Name() | ast.Attribute()):
-            shared = statement.iter
+            return [statement.iter]
         case _:
-            pass
-    if shared is None or (
-        isinstance(shared, ast.Name) and role(source, shared, shared.id) & (Role.NUMBER | Role.MODULE)
-    ):
+            return []
+
+
+def _copies(source: Source, shared: ast.expr) -> Iterator[Candidate]:
+    """A copy where two names would share one collection."""
+    known = role(source, shared, shared.id) if isinstance(shared, ast.Name) else Role.UNKNOWN
+    if known & (Role.NUMBER | Role.MODULE):
         return
     text = operand(segment(source, shared))
-    likely = isinstance(shared, ast.Name) and Role.COLLECTION in role(source, shared, shared.id)
-    cost = 2.4 if likely else 3.2
+    cost = 2.4 if Role.COLLECTION in known else 3.2
     for written, more in ((f"list({text})", 0.0), (f"{text}.copy()", 0.1), (f"{text}[:]", 0.4), (f"dict({text})", 0.6)):
         yield replace(source, shared, written, NAME, cost + more)

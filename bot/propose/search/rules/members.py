@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator
 
 from bot.propose.search.facts import module_facts
@@ -69,6 +70,14 @@ _GIVES_NEW = frozenset(
     {"strip", "lstrip", "rstrip", "replace", "lower", "upper", "union", "intersection", "difference", "title",
      "removeprefix", "removesuffix", "copy", "with_suffix", "joinpath", "resolve", "casefold", "zfill", "encode"}
 )  # fmt: skip
+_OF_BUILTINS = sorted(
+    {
+        name
+        for kind in (str, bytes, list, dict, set, tuple, int, float)
+        for name in dir(kind)
+        if not name.startswith("_")
+    }
+)
 MOST_ATTRIBUTES = 12
 
 
@@ -79,6 +88,9 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
         match node:
             case ast.Attribute():
                 yield from _attribute(source, node)
+            case ast.Call(func=ast.Name(id="hasattr"), args=[holder, wanted]):
+                text = f"getattr({code(source, holder)}, {code(source, wanted)}, None)"
+                yield replace(source, node, text, NAME, 2.4)
             case ast.Call(func=ast.Name(id=name)):
                 for family in _FUNCTIONS:
                     if name in family:
@@ -113,6 +125,9 @@ def _attribute(source: Source, node: ast.Attribute) -> Iterator[Candidate]:
         if node.attr in family:
             for place, other in enumerate(other for other in family if other != node.attr):
                 offered.setdefault(other, 1.5 + 0.2 * place)
+    if node.attr not in _OF_BUILTINS:
+        for place, other in enumerate(difflib.get_close_matches(node.attr, _OF_BUILTINS, n=2, cutoff=0.8)):
+            offered.setdefault(other, 1.8 + 0.2 * place)
     known = module_facts(source.module)
     seen = known.methods if called else known.attributes
     own = _own_members(source, node, called)
@@ -187,6 +202,7 @@ def _results(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
                 yield replace(source, call, f"{instead}({code(source, value)}{close}", NAME, 1.6)
         case ast.Assign(targets=[ast.Subscript(value=holder)], value=value):
             yield rewrite(source, statement, f"{code(source, holder)}.update({code(source, value)})", NAME, 4.2)
+            yield rewrite(source, statement, f"{code(source, holder)}.append({code(source, value)})", NAME, 3.6)
         case ast.Return(value=ast.Call(func=ast.Attribute(value=value, attr="sort")) as call):
             yield replace(source, call, f"sorted({code(source, value)})", NAME, 1.6)
         case _:

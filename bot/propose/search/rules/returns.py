@@ -38,6 +38,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
             yield Candidate(source.path, statement.lineno, edit, NAME, 4.0, f"return instead of setting `{target.id}`")
         case _:
             pass
+    if isinstance(enclosing_function(source, statement), ast.AsyncFunctionDef):
+        return  # `yield from` is not for these
     for node in expressions(source, statement):
         if isinstance(node, ast.Yield) and node.value is not None:
             start = span(source, node)[0]

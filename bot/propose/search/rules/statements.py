@@ -16,23 +16,28 @@ from bot.propose.search.source import (
     enclosing_function,
     enclosing_loop,
     indentation,
+    line_end,
     newline,
     owns_lines,
     segment,
     span,
 )
 from bot.propose.search.types import Candidate, Edit, Source
-from bot.propose.search.writing import brief, deletion, indent_unit, insert_after, insert_before
+from bot.propose.search.writing import brief, deletion, insert_after, insert_before
 
 NAME = "statement"
 
 MOST_NAMES = 8
+_LEFT_ALONE = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal),
+)
 _LEAVES = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
 def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     """A statement inserted at, taken from, or moved to or from the place."""
-    if isinstance(statement, FunctionNode | ast.ClassDef | ast.Import | ast.ImportFrom):
+    if isinstance(statement, _LEFT_ALONE):
         return
     yield from _inserted(source, statement)
     yield from _deleted(source, statement)
@@ -118,15 +123,14 @@ def _counters(source: Source, statement: ast.stmt, values: list[str]) -> list[st
 def _deleted(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     text = segment(source, statement)
     compound = any(True for _ in blocks(statement))
-    if isinstance(statement, ast.Pass | ast.Global | ast.Nonlocal):
+    docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    if docstring or isinstance(statement, ast.Pass):
         return
     if not compound:
         cost = 3.8 if isinstance(statement, ast.Assign) else 3.0
         what = f"without {brief(text)}"
         yield Candidate(source.path, statement.lineno, (deletion(source, statement),), NAME, cost, what)
     match statement:
-        case ast.Raise() | ast.Return() if not compound:
-            pass
         case ast.Continue() | ast.Break():
             other = "break" if isinstance(statement, ast.Continue) else "continue"
             start, end = span(source, statement)
@@ -189,36 +193,65 @@ def _moved(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
             edits = (Edit(*one, segment(source, following)), Edit(*other, text))
             what = f"{brief(text)} comes after {brief(segment(source, following))}"
             yield Candidate(source.path, statement.lineno, edits, NAME, 2.6, what)
-    if not simple or statement.lineno != statement.end_lineno:
+    if _holds_text_of_many_lines(statement):
         return
     parent = source.parents[statement]
-    if place == len(block) - 1 and isinstance(parent, ast.If | ast.With | ast.Try | Loop) and len(block) > 1:
-        found = insert_after(source, parent, (text,), NAME, 2.8, f"{brief(text)} moves out of its block")
-        if found is not None and not getattr(parent, "orelse", ()):
-            yield _both(found, deletion(source, statement))
-    if place == len(block) - 1 and isinstance(parent, ast.If | Loop) and len(block) == 1:
-        pass  # an empty block would be left
+    if place == len(block) - 1 and place and isinstance(parent, ast.If | ast.With | Loop):
+        yield from _out_of_block(source, statement, parent)
     if place:
-        yield from _into_block(source, statement, block[place - 1], text)
+        yield from _into_block(source, statement, block[place - 1])
 
 
-def _into_block(source: Source, statement: ast.stmt, before: ast.stmt, text: str) -> Iterator[Candidate]:
+def _holds_text_of_many_lines(statement: ast.stmt) -> bool:
+    """Whether indenting the statement's lines would change a string."""
+    return any(
+        isinstance(node, ast.Constant | ast.JoinedStr) and node.lineno != node.end_lineno
+        for node in ast.walk(statement)
+    )
+
+
+def _indents(source: Source, statement: ast.stmt, old: str, new: str) -> tuple[Edit, ...]:
+    """Edits that change the indentation of every line of a statement; none where a line is not indented so."""
+    edits: list[Edit] = []
+    for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+        start = source.offsets[line - 1]
+        if not source.text[start : line_end(source, start)].strip():
+            continue
+        if not source.text.startswith(old, start):
+            return ()
+        edits.append(Edit(start, start + len(old), new))
+    return tuple(edits)
+
+
+def _into_block(source: Source, statement: ast.stmt, before: ast.stmt) -> Iterator[Candidate]:
     """Indented one level, to the end of the block that stands above it."""
     inner = list(blocks(before))
     indent = indentation(source, statement)
     if not inner or indent is None or isinstance(before, FunctionNode | ast.ClassDef):
         return
     last = inner[-1][-1]
-    if any(True for _ in blocks(last)) or not owns_lines(source, last):
-        return
     deeper = indentation(source, last)
-    if deeper is None or not deeper.startswith(indent):
+    if not owns_lines(source, last) or deeper is None or not deeper.startswith(indent):
         return
-    start = span(source, statement)[0]
-    what = f"{brief(text)} moves into the block above"
-    unit = deeper[len(indent) :] or indent_unit(source)
-    yield Candidate(source.path, statement.lineno, (Edit(start, start, unit),), NAME, 2.8, what)
+    edits = _indents(source, statement, indent, deeper)
+    if edits:
+        what = f"{brief(segment(source, statement))} moves into the block above"
+        yield Candidate(source.path, statement.lineno, edits, NAME, 2.8, what)
 
 
-def _both(found: Candidate, edit: Edit) -> Candidate:
-    return Candidate(found.path, found.line, (*found.edits, edit), found.rule, found.cost, found.description)
+def _out_of_block(source: Source, statement: ast.stmt, parent: ast.stmt) -> Iterator[Candidate]:
+    """The last statement of a block comes after the block instead."""
+    text = segment(source, statement)
+    what = f"{brief(text)} moves out of its block"
+    outer, inner = indentation(source, parent), indentation(source, statement)
+    if outer is None or inner is None:
+        return
+    if parent.end_lineno == statement.end_lineno:
+        edits = _indents(source, statement, inner, outer)
+        if edits:
+            yield Candidate(source.path, statement.lineno, edits, NAME, 2.8, what)
+    elif statement.lineno == statement.end_lineno:  # another branch follows
+        found = insert_after(source, parent, (text,), NAME, 3.2, what)
+        if found is not None:
+            edits = (deletion(source, statement), *found.edits)
+            yield Candidate(source.path, statement.lineno, edits, NAME, found.cost, what)

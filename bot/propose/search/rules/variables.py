@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import itertools
 from collections.abc import Iterator
 
-from bot.propose.search.facts import Role, module_facts
+from bot.propose.search.facts import Role, module_facts, unbound
 from bot.propose.search.scope import borrowed, fits, is_builtin, names, role
 from bot.propose.search.source import code, expressions, span
 from bot.propose.search.types import Candidate, Source
@@ -64,6 +65,11 @@ def _name(source: Source, node: ast.Name) -> Iterator[Candidate]:
         base = 2.0 if isinstance(node.ctx, ast.Load) else 2.6
     if isinstance(node.ctx, ast.Del):
         return
+    if node.id in unbound(source.module):  # misspelt, or renamed elsewhere: it cannot stay
+        known = module_facts(source.module)
+        every = dict.fromkeys((*names(source, node), *known.functions, *known.classes, *known.imports, *known.values))
+        for place, other in enumerate(difflib.get_close_matches(node.id, every, n=5, cutoff=0.6)):
+            yield replace(source, node, other, NAME, 1.0 + 0.1 * place)
     tried = 0
     for other in others:
         if other == node.id or tried >= MOST_INSTEAD:
@@ -85,7 +91,11 @@ def _name(source: Source, node: ast.Name) -> Iterator[Candidate]:
 
 def _swaps(source: Source, parts: list[ast.expr], cost: float) -> Iterator[Candidate]:
     for one, other in itertools.combinations(parts[:6], 2):
-        if not isinstance(one, ast.Starred) and not isinstance(other, ast.Starred):
+        if (
+            not isinstance(one, ast.Starred)
+            and not isinstance(other, ast.Starred)
+            and code(source, one) != code(source, other)
+        ):
             yield swap(source, one, other, NAME, cost + (0.0 if parts.index(other) == parts.index(one) + 1 else 0.3))
 
 
