@@ -45,7 +45,7 @@ class TrialOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate's claim; `way` is "swap", "import" or "none". `healed`: failing tests it passes beyond the targets."""
+    """One candidate's claim; `way` is "swap", "import" or "none". `healed`: other failing tests it passes."""
 
     candidate: Candidate
     outcome: TrialOutcome
