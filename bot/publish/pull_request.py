@@ -21,7 +21,7 @@ _GATE_ROWS = 12  # more than there are gates
 _TITLE = 100  # characters
 _SHOWN_REPAIRS = 5
 _OPEN_DIFF = 60  # lines up to which the diff is shown unfolded
-_SCALES = (1.0, 0.5, 0.25, 0.1, 0.02)
+_SCALES = (1.0, 0.3, 0.02)
 
 _LEADS = {
     RunOutcome.REPAIRED: "**Repaired: every gate is green.** Whether the fix is also right is for the reviewer to say.",

@@ -204,8 +204,8 @@ def test_bounded_says_what_it_cut(text: str, limit: int, tail: bool, expected: s
 
 @pytest.mark.parametrize("unit", ["\n", " ", "`", "::", "@", "fix ", "\x1b]", "\x1b[", "[", "a/", "#", "|", "\\"])
 def test_hostile_repetition_costs_linear_time(unit: str) -> None:
-    text = unit * (500_000 // len(unit))
+    text = unit * (200_000 // len(unit))
     began = time.process_time()
     for shown in (plain, log, html, markdown, fence):
         shown(text)
-    assert time.process_time() - began < 4.0
+    assert time.process_time() - began < 2.0

@@ -1,0 +1,220 @@
+"""The trace page, as text and in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from bot.ports import EventKind, JsonValue
+from bot.trace.file import TraceFile
+from bot.trace.html import render_trace
+from bot.trace.read import read_trace
+from bot.trace.redact import Redactor
+from tests.fakes import FakeClock
+from tests.unit.publish.sample import FIX, NEW, TARGET, play
+from tests.unit.publish.test_terminal import ODD
+from tests.unit.publish.test_untrusted import HOSTILE
+
+
+def sample(folder: Path) -> Path:
+    path = folder / "trace.jsonl"
+    with TraceFile(path, {"version": "0.1.0"}, FakeClock(0.7), Redactor()) as trace:
+        play(trace)
+    return path
+
+
+def test_the_page_has_what_a_reader_looks_for(tmp_path: Path) -> None:
+    page = render_trace(read_trace(sample(tmp_path)))
+    for wanted in (
+        '<h1 class="good">Repaired</h1>',
+        "<dd>4dd2ac0b8b1f</dd>",
+        "<dd>$0.0038, 1 request</dd>",
+        f"<code>{TARGET.node_id}</code>",
+        '<span class="added">+        if count &gt;= 10:</span>',
+        '<span class="removed">-        if count &gt; 10:</span>',
+        "<b>reproduced</b>",
+        "188 tests: 0 passed before and fail now, 0 vanished",
+        f"<td><code>{NEW.node_id}</code></td>",
+        "Attempt 1 (search):",
+        "the source asks whether it is under test",
+        "<code>discount</code> compares with <code>&gt;</code>",
+    ):
+        assert wanted in page, wanted
+    assert page.count("if count &gt;= 10:") == 2 + 1  # the fix once, and the two events that carry it
+    assert not re.search(r"<script|\bon\w+=|https?://|url\(|@import|src=", page)
+
+
+def test_a_torn_trace_says_so_and_shows_the_rest(tmp_path: Path) -> None:
+    path = sample(tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    page = render_trace(read_trace(path))
+    assert '<h1 class="warn">Cut off: the run recorded no outcome</h1>' in page
+    assert "The trace is not whole." in page and "is torn" in page
+    assert "Failure 1: " in page and "not finished" in page and "Suspected cause" in page
+
+
+@pytest.mark.parametrize("cut", range(1, 45, 4))
+def test_a_trace_may_end_after_any_event(tmp_path: Path, cut: int) -> None:
+    path = sample(tmp_path)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:cut]))
+    page = render_trace(read_trace(path))
+    assert page.count("<details") == page.count("</details>") and page.endswith("</html>\n")
+
+
+@pytest.mark.parametrize("data", ODD)
+def test_odd_data_is_shown_as_it_is(tmp_path: Path, data: dict[str, JsonValue]) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {"started": 1e18}, FakeClock(), Redactor()) as trace:
+        for kind in EventKind:
+            trace.record(kind, **data)
+    assert render_trace(read_trace(path)).endswith("</html>\n")
+
+
+def test_a_trace_of_many_events_is_cut_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        for number in range(4_100):
+            trace.record(EventKind.SANDBOX_RUN, phase="started", purpose=f"run {number}")
+    page = render_trace(read_trace(path))
+    assert "100 events are left out here" in page
+    assert "run 0<" in page and "run 4099<" in page and "run 2050<" not in page
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+ATTACKS = [
+    *HOSTILE,
+    "<script>document.title = 'owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "</style><script>document.title='owned'</script>",
+    "' onmouseover='document.title=1' x='",
+    '" style="background:url(http://evil.example/x)" x="',
+    "</pre></details></main><h1>owned</h1>",
+    "<meta http-equiv=refresh content='0;url=http://evil.example'>",
+    "<link rel=stylesheet href=http://evil.example/x.css><base href=http://evil.example>",
+    "`<b>bold</b>`",
+]
+
+
+def hostile(folder: Path) -> Path:
+    path = folder / "trace.jsonl"
+    with TraceFile(path, {"version": ATTACKS[0]}, FakeClock(0.1), Redactor()) as trace:
+        for attack in ATTACKS:
+            patch = f"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@ {attack}\n-{attack}\n+{attack}\n"
+            data: dict[str, JsonValue] = dict.fromkeys(
+                [
+                    "version",
+                    "path",
+                    "commit",
+                    "engine",
+                    "sandbox",
+                    "model",
+                    "outcome",
+                    "reason",
+                    "message",
+                    "purpose",
+                    "output",
+                    "name",
+                    "evidence",
+                    "verdict",
+                    "root_cause",
+                    "text",
+                    "reasoning",
+                    "status",
+                ],
+                attack,
+            )
+            data |= {
+                "repair": 1,
+                "attempt": 1,
+                "patch": patch,
+                "isolated": False,
+                "clusters": [{"targets": [attack], "exception": attack, "message": attack}],
+                "locations": [{"path": attack, "line": 1, "symbol": attack, "suspiciousness": 2, "reason": attack}],
+                "objections": [{"rule": attack, "path": attack, "message": attack, "grade": attack}],
+                "new_test": {"path": attack, "source": attack, "explanation": attack},
+                "tests": [{"id": attack, "before": attack, "after": attack}],
+                "run_ids": [attack],
+                attack: attack,
+            }
+            for kind in EventKind:
+                trace.record(kind, **{name: value for name, value in data.items() if name not in ("kind", "self")})
+            trace.record(EventKind.OUTCOME, outcome=attack, reason=attack, message=attack)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+        started = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize(
+    ("make", "scheme", "width"),
+    [(sample, "light", 1200), (sample, "dark", 390), (hostile, "dark", 1200), (hostile, "light", 390)],
+)
+def test_the_page_is_inert_self_contained_and_fits(
+    browser: Browser, tmp_path: Path, make: Callable[[Path], Path], scheme: str, width: int
+) -> None:
+    file = tmp_path / "trace.html"
+    trace = read_trace(make(tmp_path))
+    assert trace.intact
+    file.write_text(render_trace(trace), "utf-8")
+    said: list[str] = []
+    asked: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    try:
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        page.locator("details").evaluate_all("folds => folds.slice(0, 60).forEach(fold => { fold.open = true })")
+        assert asked == [file.as_uri()]
+        assert said == []
+        assert page.title().endswith(" · grokfix")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("script, img, iframe, link, object, base, form, input, a").count() == 0
+        assert page.locator("h1").count() == 1 and page.locator("main").count() == 1
+        attributes = page.evaluate(
+            "[...new Set([...document.querySelectorAll('body *')].flatMap(e => e.getAttributeNames()))].sort()"
+        )
+        assert set(attributes) <= {"class", "open", "tabindex"}
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", paper))) > 380) == (scheme == "light"), paper
+        low = page.evaluate(CONTRAST)
+        assert low == [], low
+    finally:
+        page.close()
+
+
+CONTRAST = """() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => { const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+    return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
+  const behind = node => { for (; node; node = node.parentElement) {
+    const colour = rgb(getComputedStyle(node).backgroundColor); if (colour.length < 4 || colour[3] > 0) return colour; }
+    return [255, 255, 255]; };
+  const low = new Set();
+  for (const node of [...document.querySelectorAll('body *')].slice(0, 1500)) {
+    if (![...node.childNodes].some(child => child.nodeType === 3 && child.data.trim())) continue;
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) low.add(`${node.tagName}.${node.className}: ${ratio.toFixed(2)}`);
+  }
+  return [...low];
+}"""
+"""Text whose contrast with what lies behind it is under 4.5 (WCAG 2.2, 1.4.3)."""
+
+
+def test_the_fix_is_shown_whole(tmp_path: Path) -> None:
+    page = render_trace(read_trace(sample(tmp_path)))
+    for line in FIX.splitlines():
+        assert line.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").rstrip() in page
