@@ -71,6 +71,8 @@ def obstacle(path: str, checkout: Checkout) -> Refusal | None:
     wrong = paths.problem(path)
     if wrong is not None:
         return Refusal(f"the path {path!r} {wrong}", path)
+    if " b/" in path:
+        return Refusal(f"the path {path!r} holds ' b/', where a diff's header cannot be read; rename it", path)
     for above in paths.parents(path):
         mode = checkout.mode(above)
         if mode is not None and above in checkout.entries:

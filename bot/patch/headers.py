@@ -10,10 +10,11 @@ _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r
 _TIMESTAMP = re.compile(
     r"(?:\t.*|\s+\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*|\s+\((?:original|revision|working|new|old)[^)]*\))$"
 )
+_LONGEST_HEADER = 4096  # no path is longer, and the patterns above are not linear in blanks
 _PREFIXES = (("a/", "b/"), ("i/", "w/"), ("c/", "i/"), ("c/", "w/"), ("o/", "w/"))
 _GIT = re.compile(r'diff --git (?P<old>"(?:[^"\\]|\\.)*"|\S.*?) (?P<new>"(?:[^"\\]|\\.)*"|\S.*)$')
 HUNK = re.compile(
-    r"@@+(?:\s*-(?P<start>\d+)(?:,(?P<old>\d+))?\s+\+(?P<first>\d+)(?:,(?P<new>\d+))?\s*@@+)?(?P<section>.*)$"
+    r"@@+(?:\s*-(?P<start>\d{1,9})(?:,(?P<old>\d{1,9}))?\s+\+\d{1,9}(?:,(?P<new>\d{1,9}))?\s*@@+)?(?P<section>.*)$"
 )
 
 
@@ -33,6 +34,7 @@ def unquote(name: str) -> str:
 
 def header_path(text: str) -> str | None:
     """The path of a "--- " or "+++ " line (what follows the mark); None for /dev/null and its kin."""
+    text = text[:_LONGEST_HEADER]
     name = text.strip() if text.lstrip().startswith('"') else _TIMESTAMP.sub("", text).strip()
     name = unquote(name.strip("`"))
     return None if name in ("/dev/null", "dev/null", "nul", "NUL") else name

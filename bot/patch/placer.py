@@ -290,7 +290,7 @@ def _parts(hunk: HunkDraft) -> list[HunkDraft]:
     """The hunk cut at context lines like "..." or "# ... unchanged", by which authors leave code out."""
     parts: list[list[DraftLine]] = [[]]
     for line in hunk.lines:
-        if line.kind == " " and _ELISION.match(line.text):
+        if line.kind == " " and _ELISION.match(line.text[:300]):
             parts.append([])
         else:
             parts[-1].append(line)

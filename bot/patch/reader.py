@@ -13,9 +13,11 @@ from bot.patch.types import Refusal
 
 LONGEST = 1 << 20
 _FENCE = re.compile(r"(```+|~~~+)")  # at the very margin: in a diff of a document they stand behind a blank
-_BULLET = re.compile(r"-{1,3}(?:\s|$)")
+_BULLET = re.compile(r"- \S|---+$")
+_LONGEST_REMARK = 300  # the pattern below is not linear in blanks
+_SIGNATURE = "--"  # what git format-patch writes below a patch
 _EXTENDED = re.compile(
-    r"(?:index [0-9a-fA-F]{4,}\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
+    r"(?:index [0-9a-fA-F]+\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
 )
 _UNFINISHED = re.compile(
     r"\s*(?:#|//|/\*|<!--|--)?\s*(?:\.{3}|…)\s*\(?\s*(?:the |all )?"
@@ -43,7 +45,7 @@ def read(text: str) -> tuple[FileDraft, ...] | Refusal:
     for draft in found:
         for hunk in draft.hunks:
             for line in hunk.lines:
-                if line.kind == "+" and _UNFINISHED.match(line.text):
+                if line.kind == "+" and _UNFINISHED.match(line.text[:_LONGEST_REMARK]):
                     return Refusal(
                         f"the added line {line.text.strip()[:120]!r} stands for code that was left out; write it all",
                         draft.path,
@@ -125,7 +127,7 @@ class _Reader:
         if line.startswith("diff --git "):
             self.sections.append(_Section(number, git=git_paths(line)))
             self.in_diff = True
-        elif self._at_header():
+        elif self._at_header() or self._at_half_header():
             self._file_header(number)
             return None
         elif section is not None and HUNK.match(line) and (section.named or section.git):
@@ -135,7 +137,7 @@ class _Reader:
             return self._metadata(number, line)
         elif section is not None and self.in_diff and self._hunk_without_header(section, line):
             return self._hunk()
-        elif section is not None and line[:1] in ("+", "-"):
+        elif section is not None and line[:1] in ("+", "-") and line.rstrip() != _SIGNATURE:
             # After the diff, a list in prose is let pass; whatever else looks like a change must not be lost.
             if self.fenced or not _BULLET.match(line):
                 return Refusal(f"line {number} ({line[:120]!r}) looks like a change but stands outside of every hunk")
@@ -149,10 +151,11 @@ class _Reader:
         return section.named and not section.hunks and line[:1] in (" ", "+", "-") and line.strip() != ""
 
     def _at_header(self) -> bool:
-        line, following = self._peek(), self._peek(1)
-        if line.startswith(("--- ", "+++ ")) and HUNK.match(following):
-            return True  # one of the two lines was left out
-        return line.startswith("--- ") and following.startswith("+++ ")
+        return self._peek().startswith("--- ") and self._peek(1).startswith("+++ ")
+
+    def _at_half_header(self) -> bool:
+        """One of the two lines was left out; looked for between hunks only, for in one it may well be a change."""
+        return self._peek().startswith(("--- ", "+++ ")) and HUNK.match(self._peek(1)) is not None
 
     def _file_header(self, number: int) -> None:
         old = new = header_path(self._peek()[4:])
@@ -222,8 +225,8 @@ class _Reader:
                 break
             if self._at_header() and not self._header_is_body(counts):
                 break
-            if line.rstrip() == "--" and not counts.open:
-                break  # the signature of a mailed patch
+            if line.rstrip() == _SIGNATURE and not counts.open:
+                break
             if line.startswith("\\"):
                 if body:
                     body[-1] = DraftLine(body[-1].kind, body[-1].text, body[-1].bare, unterminated=True)
@@ -248,7 +251,9 @@ class _Reader:
 
     def _header_is_body(self, counts: Counts) -> bool:
         """A deleted "-- x" and an added "++ y" look like a file header; the promised counts tell them apart."""
-        return counts.old == 1 and counts.new == 1
+        if counts.old is None or counts.new is None or counts.old < 1 or counts.new < 1:
+            return False
+        return counts.old == counts.new == 1 or not HUNK.match(self._peek(2))
 
 
 def _is_metadata(line: str) -> bool:

@@ -13,8 +13,9 @@ from bot.vet.types import Grade, Objection
 NAME = "security_sensitive"
 
 _WORDS = re.compile(
-    r"(?:^|[/_.\b])(?:auth(?!or)\w*|oauth\w*|login|logout|passw\w*|crypt\w*|\w*crypto\w*|cipher\w*|encrypt\w*|decrypt\w*|"
-    r"signature|sign|hmac|jwt|tokens?|session|permissions?|acl|access_control|csrf|xss|cors|sanitiz\w*|saml|sso|secrets?|"
+    r"(?:^|[/_.])(?:auth(?!or)\w*|oauth\w*|login|logout|passw\w*|crypt\w*|\w*crypto\w*|cipher\w*|encrypt\w*|decrypt\w*|"
+    r"signature|hmac|jwt|(?:access|auth|bearer|refresh|api|csrf|session|id)_?tokens?|session_(?:id|key|cookie)|"
+    r"permissions?|acl|access_control|csrf|xss|cors|sanitiz\w*|saml|sso|secrets?|"
     r"privilege\w*|sandbox\w*|verify_\w+|validate_(?:token|signature|password|origin|host))(?=$|[/_.])",
     re.IGNORECASE,
 )

@@ -172,7 +172,9 @@ def test_reviewed_paths(path: str, rule: str) -> None:
     assert (grade, rules) == (Grade.REVIEW, {rule})
 
 
-@pytest.mark.parametrize("path", ["app/author.py", "app/design.py", "app/tokenizer.py", "app/sessions_report.py"])
+@pytest.mark.parametrize(
+    "path", ["app/author.py", "app/design.py", "app/tokenizer.py", "app/next_token.py", "app/sign.py"]
+)
 def test_names_that_only_sound_like_security_pass(path: str) -> None:
     assert verdict(subject({path: "x = 1\n"}, {path: "x = 2\n"}))[0] is Grade.ALLOWED
 
