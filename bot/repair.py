@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from bot.budget import Budget
 from bot.diagnose.types import Evidence
+from bot.errors import ModelError, SandboxError
 from bot.ports import Clock, EventKind, Proposer, Recorder
 from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
 from bot.verify.base import Case
@@ -33,7 +34,15 @@ class GaveUp:
     message: str
 
 
-Ending: TypeAlias = Repaired | GaveUp
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """The model's endpoint or the sandbox failed in the middle; what had been tried is kept."""
+
+    attempts: tuple[Attempt, ...]
+    error: ModelError | SandboxError
+
+
+Ending: TypeAlias = Repaired | GaveUp | BrokenOff
 
 
 def repair(
@@ -48,21 +57,23 @@ def repair(
     """Repair one cluster."""
     attempts: tuple[Attempt, ...] = ()
     while budget.allows(len(attempts)):
-        began = clock.monotonic()
-        bench.environment.prepare()
-        proposal = proposer.propose(evidence, attempts, bench)
-        if isinstance(proposal, NoProposal):
-            return GaveUp(attempts, proposal.reason, proposal.message)
-        number = len(attempts) + 1
-        _record_proposal(recorder, proposal, number)
-        verdict = judge(
-            bench,
-            case,
-            proposal.patch_text,
-            {} if proposal.new_test is None else {proposal.new_test.path: proposal.new_test.source.encode()},
-            why_no_test=proposal.why_no_test,
-            record=_gate_recorder(recorder, number),
-        )
+        began, number = clock.monotonic(), len(attempts) + 1
+        bench.environment.prepare()  # while the proposer thinks
+        try:
+            proposal = proposer.propose(evidence, attempts, bench)
+            if isinstance(proposal, NoProposal):
+                return GaveUp(attempts, proposal.reason, proposal.message)
+            _record_proposal(recorder, proposal, number)
+            verdict = judge(
+                bench,
+                case,
+                proposal.patch_text,
+                {} if proposal.new_test is None else {proposal.new_test.path: proposal.new_test.source.encode()},
+                why_no_test=proposal.why_no_test,
+                record=_gate_recorder(recorder, number),
+            )
+        except (ModelError, SandboxError) as error:
+            return BrokenOff(attempts, error)
         attempts += (Attempt(proposal, verdict, clock.monotonic() - began),)
         _record_verdict(recorder, verdict, number)
         if isinstance(verdict, Plausible):

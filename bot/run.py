@@ -14,7 +14,7 @@ from bot.patch.apply import combine
 from bot.patch.types import Refusal
 from bot.ports import EventKind, JsonValue, Recorder
 from bot.propose.types import StopReason
-from bot.repair import GaveUp, Repaired, repair
+from bot.repair import BrokenOff, Ending, GaveUp, Repaired, repair
 from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
 from bot.result import (
     RepairResult,
@@ -33,6 +33,8 @@ from bot.vet.types import Grade
 
 def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
     """Do the job. BotError and Cancelled pass through; what was spent until then is in `tools.budget` and `stages`."""
+    watch = _ModelWatch(tools.recorder)
+    tools = replace(tools, recorder=watch)
     with reproduce(job, settings, tools, stages) as seen:
         if isinstance(seen, Unusable):
             message = f"the tests could not be run to a report: {seen.problem}"
@@ -48,6 +50,8 @@ def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
     return replace(
         result,
         usage=tools.budget.spent,
+        model=watch.asked,
+        served_model=watch.served,
         seconds=dict(stages.seconds),
         sandbox=environment,
         commit=tools.repository.head,
@@ -100,7 +104,7 @@ def _repair_all(seen: Reproduced, job: Job, settings: Settings, tools: Tools, st
     )
 
 
-def _repair_result(cluster: Cluster, ending: Repaired | GaveUp, base: Base) -> RepairResult:
+def _repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult:
     first = cluster.failures[0]
     attempts = tuple(attempt_result(number, attempt) for number, attempt in enumerate(ending.attempts, 1))
     result = RepairResult(
@@ -118,6 +122,14 @@ def _repair_result(cluster: Cluster, ending: Repaired | GaveUp, base: Base) -> R
             result,
             reason=ending.reason,
             message=ending.message,
+            tests=changes(base.report, None, cluster.ids),
+        )
+    if isinstance(ending, BrokenOff):
+        return replace(
+            result,
+            outcome=RunOutcome.STOPPED,
+            reason=StopReason.INFRASTRUCTURE,
+            message=str(ending.error),
             tests=changes(base.report, None, cluster.ids),
         )
     proposal, verdict = ending.attempts[-1].proposal, ending.verdict
@@ -191,6 +203,22 @@ def _nothing(base: Base) -> str:
     if elsewhere:
         return f"none of the tests that were named fails here; {elsewhere} others do"
     return f"nothing fails: {passed} of {len(base.report)} tests passed"
+
+
+class _ModelWatch:
+    """Implements Recorder: passes events on, and remembers which model was asked for and which one answered."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.asked = ""
+        self.served = ""
+
+    def record(self, kind: EventKind, **data: JsonValue) -> int:
+        if kind is EventKind.REQUEST:
+            self.asked = str(data.get("model") or "")
+        elif kind is EventKind.REPLY:
+            self.served = str(data.get("model") or "")
+        return self._recorder.record(kind, **data)
 
 
 class ForRepair:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -100,13 +102,23 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def choose_sandbox(settings: Settings, scratch: Path) -> Sandbox:
+def _shared_scratch() -> Path:
+    """This user's folder for boxes of the process sandbox: the same every time, so that a killed run's are found."""
+    folder = Path(tempfile.gettempdir()) / f"grokfix-boxes-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise SandboxError(f"{folder} is not a private folder of this user; remove it, or set TMPDIR to another place")
+    return folder
+
+
+def choose_sandbox(settings: Settings) -> Sandbox:
     """The sandbox that settings ask for; `auto` is Docker, and never the machine itself."""
     kind = settings.sandbox.kind
     if kind == "process":
         from bot.adapters.local import ProcessSandbox
 
-        return ProcessSandbox(scratch)
+        return ProcessSandbox(_shared_scratch())
     from bot.adapters.docker import DockerSandbox
 
     cache = Path(settings.sandbox.image_cache) if settings.sandbox.image_cache else None

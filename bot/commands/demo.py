@@ -25,7 +25,7 @@ def execute(options: argparse.Namespace) -> int:
         repository = open_repository(project, scratch, allow_dirty=False)
         settings = config.load(None, "", {}, engine="search", sandbox=options.sandbox)
         request = Request(output=str(folder / "result"), verbose=options.verbose)
-        return repair_checkout(request, settings, repository, scratch)
+        return repair_checkout(request, settings, repository)
 
 
 def _folder(wanted: str | None) -> Path:

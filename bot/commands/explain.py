@@ -37,7 +37,7 @@ def execute(options: argparse.Namespace) -> int:
         repository = open_repository(Path(options.path), scratch, allow_dirty=options.allow_dirty)
         settings = settings_of(options, repository.root)
         redactor = Redactor(secrets_of(settings, config.process_environment()))
-        sandbox = choose_sandbox(settings, scratch)
+        sandbox = choose_sandbox(settings)
         suite = suite_of(settings, sandbox, repository.root)
         with LiveView(Console(stderr=True), SystemClock(), verbose=options.verbose) as view, interruptible(sandbox):
             sandbox.sweep()

@@ -28,10 +28,10 @@ from bot.config import Settings
 from bot.errors import BotError, SandboxError
 from bot.patch.apply import apply
 from bot.patch.types import Refusal
-from bot.ports import Cancelled, EventKind, Recorder
+from bot.ports import Cancelled, EventKind
 from bot.propose.types import StopReason
 from bot.publish.terminal import LiveView, summary
-from bot.reproduce import Stages, Tools
+from bot.reproduce import Job, Stages, Tools
 from bot.result import Result, RunOutcome
 from bot.run import run
 from bot.trace.file import TraceFile
@@ -55,11 +55,14 @@ def execute(options: argparse.Namespace) -> int:
     with scratch_folder() as scratch:
         repository = open_repository(Path(options.path), scratch, allow_dirty=options.allow_dirty)
         settings = settings_of(options, repository.root)
-        return repair_checkout(Request.of(options), settings, repository, scratch)
+        return repair_checkout(Request.of(options), settings, repository)
 
 
-def repair_checkout(request: Request, settings: Settings, repository: Repository, scratch: Path) -> int:
-    """Repair `repository` and write the output folder."""
+def repair_checkout(request: Request, settings: Settings, repository: Repository) -> int:
+    """Repair `repository` and write the output folder, which is made once nothing can be wrong with the request."""
+    sandbox = choose_sandbox(settings)
+    suite = suite_of(settings, sandbox, repository.root)
+    job = job_of(request, suite, repository.root)
     folder = output.make(repository.root, request.output)
     redactor = Redactor(secrets_of(settings, config.process_environment()))
     clock = SystemClock()
@@ -69,7 +72,8 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
         LiveView(screen, clock, verbose=request.verbose) as view,
     ):
         recorder = Tee(trace, Redacting(view, redactor))
-        ended = _run(request, settings, repository, scratch, recorder, redactor)
+        tools = tools_for(settings, repository, sandbox, recorder, suite, redactor.redact)
+        ended = _run(job, settings, tools)
         result = ended.result.with_texts(redactor.redact)
         recorder.record(
             EventKind.OUTCOME,
@@ -80,27 +84,21 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
         )
         result = replace(result, trace_sha256=trace.sha256)
     output.write(folder, result)
-    summary(result, page, folder)
-    if request.apply and result.patch is not None and ended.exit_code in (0, 1):
-        _apply(result.patch, repository, page, include_work_tree=request.allow_dirty)
+    written = _apply(result.patch, repository, request) if request.apply and result.patch is not None else ()
+    summary(result, page, folder, applied=bool(written))
     return ended.exit_code
 
 
-def _run(
-    request: Request, settings: Settings, repository: Repository, scratch: Path, recorder: Recorder, redactor: Redactor
-) -> Ended:
+def _run(job: Job, settings: Settings, tools: Tools) -> Ended:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
-    sandbox = choose_sandbox(settings, scratch)
-    suite = suite_of(settings, sandbox, repository.root)
-    tools = tools_for(settings, repository, sandbox, recorder, suite, redactor.redact)
-    recorder.record(
+    tools.recorder.record(
         EventKind.RUN,
         version=__version__,
-        path=str(repository.root),
-        commit=repository.head,
+        path=str(tools.repository.root),
+        commit=tools.repository.head,
         engine=settings.engine,
-        sandbox=sandbox.name,
-        isolated=sandbox.isolated,
+        sandbox=tools.sandbox.name,
+        isolated=tools.sandbox.isolated,
         model=settings.model.name if settings.engine != "search" and settings.model.api_key else "",
         max_attempts=settings.limits.attempts,
         max_cost_usd=settings.limits.cost_usd,
@@ -108,14 +106,15 @@ def _run(
     )
     stages = Stages(tools.clock)
     try:
-        with interruptible(sandbox):
-            sandbox.sweep()
-            result = run(job_of(request, suite, repository.root), settings, tools, stages)
+        with interruptible(tools.sandbox):
+            tools.sandbox.sweep()
+            result = run(job, settings, tools, stages)
     except (Cancelled, KeyboardInterrupt):
         return Ended(_stopped(tools, stages, StopReason.INTERRUPTED, "interrupted; nothing was changed"), INTERRUPTED)
     except BotError as error:
         return Ended(_stopped(tools, stages, StopReason.INFRASTRUCTURE, str(error)), error.exit_code)
-    return Ended(result, result.outcome.exit_code)
+    broken = result.outcome is RunOutcome.STOPPED and result.reason is StopReason.INFRASTRUCTURE
+    return Ended(result, BotError.exit_code if broken else result.outcome.exit_code)
 
 
 def _stopped(tools: Tools, stages: Stages, reason: StopReason, message: str) -> Result:
@@ -130,10 +129,9 @@ def _stopped(tools: Tools, stages: Stages, reason: StopReason, message: str) -> 
     )
 
 
-def _apply(patch: str, repository: Repository, page: Console, *, include_work_tree: bool) -> None:
-    checkout = repository.checkout(include_work_tree=include_work_tree)
+def _apply(patch: str, repository: Repository, request: Request) -> tuple[str, ...]:
+    checkout = repository.checkout(include_work_tree=request.allow_dirty)
     applied = apply(patch, checkout)
     if isinstance(applied, Refusal):
         raise SandboxError(f"the verified patch does not apply to {repository.root} any more: {applied.message}")
-    written = repository.apply_to_work_tree(applied.overlay, checkout)
-    page.print(f"Applied to the work tree: {', '.join(written)}", markup=False, highlight=False)
+    return repository.apply_to_work_tree(applied.overlay, checkout)

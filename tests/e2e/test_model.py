@@ -14,7 +14,7 @@ from tests.model_server import ModelServer
 KEY = "sk-grokfix-test-0123456789abcdef"
 # Search has no rule that writes an alphabet: only the model can repair this one.
 CODEC = {
-    "codec.py": '''\
+    "cipher.py": '''\
 """Rotation by thirteen letters."""
 
 
@@ -26,7 +26,7 @@ def shout(text):
     return text.upper()
 ''',
     "test_codec.py": """\
-from codec_under_test import encode, shout
+from cipher import encode, shout
 
 
 def test_encode():
@@ -38,10 +38,9 @@ def test_shout():
     assert shout("a") == "A"
 """,
 }
-CODEC["codec_under_test.py"] = CODEC.pop("codec.py")
 FIX = """\
---- a/codec_under_test.py
-+++ b/codec_under_test.py
+--- a/cipher.py
++++ b/cipher.py
 @@ -1,8 +1,8 @@
  \"\"\"Rotation by thirteen letters.\"\"\"
  
@@ -56,7 +55,7 @@ FIX = """\
 WRONG = FIX.replace("+ 13) % 26", "+ 12) % 26")
 NEW_TEST = (
     "test_codec_rotation.py",
-    "from codec_under_test import encode\n\n\ndef test_rotation_wraps():\n    assert encode('z') == 'm'\n",
+    "from cipher import encode\n\n\ndef test_rotation_wraps():\n    assert encode('z') == 'm'\n",
 )
 
 
