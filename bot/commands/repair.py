@@ -84,8 +84,10 @@ def repair_checkout(request: Request, settings: Settings, repository: Repository
         )
         result = replace(result, trace_sha256=trace.sha256)
     output.write(folder, result)
-    written = _apply(result.patch, repository, request) if request.apply and result.patch is not None else ()
-    summary(result, page, folder, applied=bool(written))
+    applied = request.apply and _may_apply(result)
+    if applied:
+        _apply(ended.result, repository, request)
+    summary(result, page, folder, applied=applied)
     return ended.exit_code
 
 
@@ -129,9 +131,17 @@ def _stopped(tools: Tools, stages: Stages, reason: StopReason, message: str) -> 
     )
 
 
-def _apply(patch: str, repository: Repository, request: Request) -> tuple[str, ...]:
+def _may_apply(result: Result) -> bool:
+    """A patch that a person shall look at first is not applied for them."""
+    return result.patch is not None and all(
+        repair.outcome is RunOutcome.REPAIRED for repair in result.repairs if repair.patch is not None
+    )
+
+
+def _apply(result: Result, repository: Repository, request: Request) -> None:
+    assert result.patch is not None
     checkout = repository.checkout(include_work_tree=request.allow_dirty)
-    applied = apply(patch, checkout)
+    applied = apply(result.patch, checkout)
     if isinstance(applied, Refusal):
         raise SandboxError(f"the verified patch does not apply to {repository.root} any more: {applied.message}")
-    return repository.apply_to_work_tree(applied.overlay, checkout)
+    repository.apply_to_work_tree(applied.overlay, checkout)
