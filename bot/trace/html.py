@@ -14,11 +14,13 @@ from bot.publish.fields import count, flag, number, record, records, text, texts
 from bot.publish.progress import Progress
 from bot.publish.untrusted import html, one_line
 from bot.publish.words import GATES, duration, outcome_words, plural, reason_words, status_words
+from bot.result import RunOutcome
 from bot.trace.markup import diff, prose, table, text_block, tone, toned
 from bot.trace.read import Event, Trace
 from bot.verify.types import GateName
 
 _SHOWN_EVENTS = 4_000
+_SHOWN_REPAIRS = 20
 
 _Data = Mapping[str, JsonValue]
 
@@ -96,10 +98,17 @@ def _moment(seconds: float | None) -> str:
 
 def _repairs(trace: Trace) -> Iterator[str]:
     clusters = records(_first(trace.events, EventKind.EVIDENCE), "clusters")
-    seen = {number for event in trace.events if (number := count(event.data, "repair")) is not None}
-    for repair in sorted(seen | set(range(1, len(clusters) + 1)))[:20]:
-        cluster = clusters[repair - 1] if 0 < repair <= len(clusters) else {}
-        yield from _repair(repair, cluster, [each for each in trace.events if count(each.data, "repair") == repair])
+    repairs: dict[int, list[Event]] = {number: [] for number in range(1, len(clusters) + 1)}
+    current: int | None = None
+    for event in trace.events:
+        named = count(event.data, "repair")
+        if named is None and event.kind == EventKind.OUTCOME:
+            continue  # the whole run's
+        current = named if named is not None else current
+        if current is not None:
+            repairs.setdefault(current, []).append(event)
+    for repair, events in sorted(repairs.items())[:_SHOWN_REPAIRS]:
+        yield from _repair(repair, clusters[repair - 1] if 0 < repair <= len(clusters) else {}, events)
 
 
 def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[str]:
@@ -123,7 +132,8 @@ def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[st
         yield f"<h3>{'Root cause' if fix else 'Suspected cause'}</h3>{prose(cause)}"
     yield from _locations(events)
     if fix:
-        yield f"<h3>The fix</h3>{diff(fix)}"
+        heading = "The fix" if outcome == RunOutcome.REPAIRED else "A possible fix"
+        yield f"<h3>{heading}</h3>{diff(fix)}"
         gates = [gate for gate in _data(events, EventKind.GATE) if text(gate, "name") == GateName.REPRODUCED][:1]
         gates += [gate for gate in _data(final, EventKind.GATE) if text(gate, "name") != GateName.REPRODUCED]
         yield f"<h3>Gates</h3>{_gates(gates)}"
@@ -171,12 +181,14 @@ def _change(test: _Data) -> tuple[str, str]:
 
 
 def _attempts(events: Sequence[Event]) -> dict[int, list[Event]]:
-    """Events by the attempt they name; those that name none (the gate `reproduced`) belong to the first."""
+    """Events by the attempt they name, else the one before them names; what precedes all attempts is the first's."""
     attempts: dict[int, list[Event]] = {}
     kinds = {EventKind.PROPOSAL, EventKind.VET, EventKind.GATE, EventKind.ATTEMPT}
+    current = 0
     for event in events:
         if event.kind in kinds:
-            attempts.setdefault(count(event.data, "attempt") or 0, []).append(event)
+            current = count(event.data, "attempt") or current
+            attempts.setdefault(current, []).append(event)
     unnamed = attempts.pop(0, [])
     if unnamed:
         first = min(attempts, default=1)

@@ -18,6 +18,7 @@ from bot.publish.progress import Progress
 from bot.publish.terminal import LiveView, summary
 from bot.publish.words import duration, money, spent
 from bot.result import Result, RunOutcome
+from bot.vet.types import Grade, Objection
 from tests.fakes import FakeClock
 from tests.unit.publish.sample import FIX, GAVE_UP, REPAIR, REPAIRED, play
 
@@ -236,6 +237,15 @@ def test_an_honest_stop_is_summed_up_as_well(tmp_path: Path) -> None:
     ):
         assert wanted in text
     assert "git apply" not in text
+
+
+def test_objections_are_put_before_the_reader(tmp_path: Path) -> None:
+    review = Objection("size", "shop/cart.py", "200 lines", Grade.REVIEW, 12)
+    allowed = Objection("style", "shop/cart.py", "not shown", Grade.ALLOWED)
+    repair = replace(REPAIR, outcome=RunOutcome.NEEDS_REVIEW, objections=(allowed, review), new_test=None)
+    text = closing(replace(REPAIRED, outcome=RunOutcome.NEEDS_REVIEW, repairs=(repair,)), tmp_path)
+    assert "Look at this before you merge\n  shop/cart.py:12: 200 lines\n" in text and "not shown" not in text
+    assert "Proof  the existing test only." in text
 
 
 def test_patches_that_do_not_combine_and_applied_ones(tmp_path: Path) -> None:

@@ -74,6 +74,22 @@ def test_odd_data_is_shown_as_it_is(tmp_path: Path, data: dict[str, JsonValue]) 
     assert render_trace(read_trace(path)).endswith("</html>\n")
 
 
+def test_events_that_name_no_repair_or_attempt_belong_to_the_current_one(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        for repair in (1, 2):
+            trace.record(EventKind.GATE, repair=repair, name="reproduced", status="passed", evidence=f"seen {repair}")
+            trace.record(EventKind.PROPOSAL, repair=repair, attempt=1, root_cause=f"cause {repair}")
+            trace.record(EventKind.VET, objections=[{"rule": f"rule {repair}", "grade": "review"}])
+            trace.record(EventKind.OUTCOME, repair=repair, outcome="needs_review", patch="diff")
+        trace.record(EventKind.OUTCOME, outcome="needs_review")
+    first, second = render_trace(read_trace(path)).split("<h2>Failure ")[1:]
+    second = second.split("<h2>Timeline")[0]
+    assert "<td>rule 1</td>" in first and "<td>rule 2</td>" not in first and "seen 1" in first
+    assert "<td>rule 2</td>" in second and "<td>rule 1</td>" not in second and "cause 2" in second
+    assert "A possible fix" in first and "The fix" not in first
+
+
 def test_a_trace_of_many_events_is_cut_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
