@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.evidence.junit import iter_cases
+from bot.evidence.merge import Merger
 from bot.evidence.text import one_line
-from bot.evidence.types import Problem, TestCase, TestId, TestReport
+from bot.evidence.types import Problem, TestId, TestReport
 from bot.ports import Box, Execution, RunResult
 from bot.toolchains import box_files
 from bot.toolchains.types import LineHits
@@ -52,21 +53,12 @@ def read_report(box: Box) -> TestReport | None:
         return None
     session = box_files.read_session(box)
     problems: list[Problem] = []
-    cases: dict[TestId, TestCase] = {}
+    merger = Merger()
     for number, raw in enumerate(raws, start=1):
         for case in iter_cases(io.BytesIO(raw), f"report {number}", problems):
-            placed = replace(case, id=_placed(case.id, session))
-            cases[placed.id] = _worse(cases[placed.id], placed) if placed.id in cases else placed
-    return TestReport(tuple(cases.values()), tuple(problems))
-
-
-def _worse(first: TestCase, second: TestCase) -> TestCase:
-    """One case of two with the same id (a test and its teardown, a retry): a failure is never outweighed by a pass."""
-    if not first.outcome.is_failure:
-        return second
-    if not second.outcome.is_failure:
-        return first
-    return replace(first, traceback=f"{first.traceback}\n\n{second.traceback}", seconds=first.seconds + second.seconds)
+            merger.add(replace(case, id=_placed(case.id, session)))
+    problems += [Problem("report", remark) for remark in merger.remarks()]
+    return TestReport(merger.cases(), tuple(problems))
 
 
 def _placed(id: TestId, session: box_files.Session) -> TestId:
@@ -91,6 +83,8 @@ def _problem(execution: Execution, report: TestReport | None, ids: tuple[TestId,
         return f"the test run broke off with exit {code}"
     if code == 0 and failures:
         return f"exit 0, but the report has {len(failures)} failing tests"
+    if not len(report):
+        return "the report has no test" + (f": {report.problems[0].message}" if report.problems else "")
     missing = _missing(report, ids)
     if missing:
         names = ", ".join(one_line(id.node_id, 120) for id in missing[:3])

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 
-from . import pytest_run, settings
+from . import progress, pytest_run, settings
 
 _MOST_BYTES = 256 << 20
 
@@ -19,21 +19,39 @@ def main(arguments: list[str]) -> int:
     stale = _reports(run)
     for path in stale:  # a report that is committed, or left by set-up, is not this run's
         os.unlink(path)
-    environment = dict(os.environ)
-    inherited = environment.get("PYTHONPATH", "")
-    environment["PYTHONPATH"] = os.pathsep.join([settings.CONTROL, *([inherited] if inherited else [])])
-    options = pytest_run.added_options()
-    if options:
-        environment["PYTEST_ADDOPTS"] = (environment.get("PYTEST_ADDOPTS", "") + " " + options).strip()
-    try:
-        code = subprocess.call(arguments, env=environment)  # noqa: S603 (argv, no shell)
-    except OSError as error:
-        print(f"grokfix: the test command {arguments[0]!r} cannot be started: {error}", file=sys.stderr)  # noqa: T201
-        return 127
+    if run.junit:
+        code = _call(arguments, {})
+    else:
+        code = _call(arguments, _environment(plugin=True))
+        if code not in (0, 127) and not _reported() and not os.path.exists(progress.place()):
+            # A command that sets PYTHONPATH itself takes our plugin out of pytest's sight, which then refuses to run:
+            # without it nothing is selected or limited, but there is a report.
+            code = _call(arguments, _environment(plugin=False))
     for number, path in enumerate(_reports(run)[:16], start=1):
         name = "report.xml" if number == 1 else f"report-{number}.xml"
         shutil.copyfile(path, os.path.join(settings.CONTROL, name), follow_symlinks=False)
     return 128 - code if code < 0 else code
+
+
+def _call(arguments: list[str], added: dict[str, str]) -> int:
+    try:
+        return subprocess.call(arguments, env={**os.environ, **added})  # noqa: S603 (argv, no shell)
+    except OSError as error:
+        print(f"grokfix: the test command {arguments[0]!r} cannot be started: {error}", file=sys.stderr)  # noqa: T201
+        return 127
+
+
+def _environment(*, plugin: bool) -> dict[str, str]:
+    before = os.environ.get("PYTEST_ADDOPTS", "")
+    added = {"PYTEST_ADDOPTS": f"{before} {pytest_run.inherited_options(plugin=plugin)}".strip()}
+    if plugin:
+        path = os.environ.get("PYTHONPATH", "")
+        added["PYTHONPATH"] = os.pathsep.join([settings.CONTROL, *([path] if path else [])])
+    return added
+
+
+def _reported() -> bool:
+    return os.path.exists(os.path.join(settings.CONTROL, "report.xml"))
 
 
 def _reports(run: settings.RunSettings) -> list[str]:

@@ -91,7 +91,7 @@ def _relative(path: str) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: Any) -> None:
     option = config.option
-    option.continue_on_collection_errors = True
+    option.xmlpath = settings.report_path()  # a name of its own where one command starts several runs
     option.maxfail = 0  # -x hides what else fails
     option.lf = option.failedfirst = option.newfirst = option.stepwise = False
     if hasattr(option, "numprocesses"):  # xdist: lines and limits belong to this process

@@ -11,10 +11,11 @@ from . import roots, settings
 PLUGIN = "grokfix_in_box.pytest_plugin"
 
 
-def report_options() -> list[str]:
+def options() -> list[str]:
     """JUnit in the dialect that names files (xunit1), short of captured output; the cache out of the workspace."""
     return [
-        "--junitxml=" + settings.report_path(),
+        "--junitxml=" + os.path.join(settings.CONTROL, "report.xml"),
+        "--continue-on-collection-errors",
         "-o",
         "junit_family=xunit1",
         "-o",
@@ -24,11 +25,10 @@ def report_options() -> list[str]:
     ]
 
 
-def added_options() -> str:
-    """The same for a pytest that another command starts, as PYTEST_ADDOPTS takes it; "" where it reports by itself."""
-    if settings.load().junit:
-        return ""
-    return " ".join(shlex.quote(option) for option in ["-p", PLUGIN, *report_options()])
+def inherited_options(*, plugin: bool) -> str:
+    """The same for a pytest that another command starts, as PYTEST_ADDOPTS takes it."""
+    words = ["-p", PLUGIN, *options()] if plugin else options()
+    return " ".join(shlex.quote(word) for word in words)
 
 
 def main(arguments: list[str]) -> int:
@@ -46,5 +46,5 @@ def main(arguments: list[str]) -> int:
     from . import pytest_plugin
 
     sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py"), *arguments]
-    code = int(pytest.main([*arguments, *report_options()], plugins=[pytest_plugin]))
+    code = int(pytest.main([*arguments, *options()], plugins=[pytest_plugin]))
     return 1 if pytest_plugin.configuration_error_reported() else code

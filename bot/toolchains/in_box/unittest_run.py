@@ -213,6 +213,7 @@ def _selected(suite: unittest.TestSuite, run: settings.RunSettings) -> unittest.
     chosen = unittest.TestSuite()
     for test in _flatten(suite):
         _, scope, name = key_of(test, run.workspace)
+        scope = scope or name  # a module that cannot be imported has its own name only
         inside = any(scope == module or scope.startswith(module + ".") for module in modules | prepared)
         if inside or (scope, name) in wanted:
             chosen.addTest(test)
