@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from bot.adapters import docker_box
-from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape
+from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape, split
 from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_events import OomWatch
-from bot.adapters.docker_extras import fetch_extras
-from bot.adapters.docker_files import CHUNK, Packed, pack_tree, put
+from bot.adapters.docker_extras import add_extras
+from bot.adapters.docker_files import Packed, pack_files, pack_tree, put
 from bot.adapters.docker_services import start_services
 from bot.adapters.docker_setup import Image, setup_image
 from bot.errors import SandboxError
@@ -50,9 +49,10 @@ class DockerSandbox:
             image = setup_image(engine, plan, tree, packed, limits, self._image_cache)
             for service in plan.services:
                 engine.image(service.image)
-            extras = fetch_extras(engine, image.tag, packed.paths) if image.extras else None
+            if image.extras:
+                add_extras(engine, image.tag, packed)
             shape = _shape(engine, plan, image, packed, limits)
-            return DockerEnvironment(engine, shape, packed, extras, plan.services)
+            return DockerEnvironment(engine, shape, packed, plan.services)
         except BaseException:
             packed.close()
             raise
@@ -98,13 +98,10 @@ class DockerEnvironment:
     name = "docker"
     isolated = True
 
-    def __init__(
-        self, engine: Engine, shape: Shape, packed: Packed, extras: IO[bytes] | None, services: tuple[Service, ...]
-    ) -> None:
+    def __init__(self, engine: Engine, shape: Shape, packed: Packed, services: tuple[Service, ...]) -> None:
         self._engine = engine
         self._shape = shape
         self._packed = packed
-        self._extras = extras
         self._services = services
         self._oom = OomWatch(engine, shape.label)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grokfix-prepare")
@@ -116,7 +113,9 @@ class DockerEnvironment:
         if self._closed:
             raise SandboxError("this environment is closed; set it up again")
         prepared, self._next = self._next, None
-        box = prepared.result() if prepared is not None else self._make()
+        if prepared is None:
+            return self._make(overlay or {})
+        box = prepared.result()
         if overlay:
             try:
                 box.overlay(overlay)
@@ -127,7 +126,7 @@ class DockerEnvironment:
 
     def prepare(self) -> None:
         if self._next is None and not self._closed:
-            self._next = self._executor.submit(self._make)
+            self._next = self._executor.submit(self._make, {})
 
     def close(self) -> None:
         if self._closed:
@@ -139,25 +138,25 @@ class DockerEnvironment:
             prepared.result().close()
         self._oom.close()
         self._packed.close()
-        if self._extras is not None:
-            self._extras.close()
 
-    def _make(self) -> DockerBox:
-        """A box with the tree and what set-up generated."""
+    def _make(self, overlay: Overlay) -> DockerBox:
+        """A box with the tree and what set-up generated, and then the overlay: its files in the same copy."""
         engine, shape = self._engine, self._shape
+        written, deleted = split(overlay)
+        added = pack_files(written)
         others = start_services(engine, shape.image, self._services) if self._services else ()
         container = ""
         try:
             container = docker_box.start(engine, shape, others[0] if others else None)
-            put(engine, container, WORKSPACE, self._packed.chunks())
-            if self._extras is not None:
-                put(engine, container, WORKSPACE, _chunks(self._extras))
+            put(engine, container, WORKSPACE, self._packed.chunks(added))
+            box = DockerBox(engine, shape, container, self._oom, others)
+            box.delete(deleted)
         except BaseException:
             if not engine.cancelled:
                 for made in filter(None, (container, *others)):
                     engine.remove_container(made)
             raise
-        return DockerBox(engine, shape, container, self._oom, others)
+        return box
 
     def __enter__(self) -> Self:
         return self
@@ -166,13 +165,6 @@ class DockerEnvironment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    offset = 0
-    while chunk := os.pread(file.fileno(), CHUNK, offset):
-        offset += len(chunk)
-        yield chunk
 
 
 def _describe(shape: Shape, services: tuple[Service, ...]) -> str:

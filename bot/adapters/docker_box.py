@@ -18,7 +18,7 @@ from bot.adapters.docker_engine import IDLE, UID, USER, Engine
 from bot.adapters.docker_events import OomWatch
 from bot.adapters.docker_files import pack_files, put, refuse_links, relative_path, take
 from bot.errors import SandboxError
-from bot.ports import Command, Execution, Limits
+from bot.ports import Command, Execution, Limits, Overlay
 from bot.publish import untrusted
 
 WORKSPACE = "/workspace"
@@ -146,18 +146,21 @@ class DockerBox:
         if files:
             put(self._engine, self._container, CONTROL, pack_files(files))
 
-    def overlay(self, files: Mapping[str, bytes | None]) -> None:
+    def overlay(self, files: Overlay) -> None:
         """Write and delete files of the workspace."""
-        written = {path: content for path, content in files.items() if content is not None}
-        deleted = [relative_path(path) for path, content in files.items() if content is None]
-        if deleted:
-            done = docker_stream.run(
-                self._engine, self._container, ["rm", "-f", "--", *deleted], user=USER, seconds=60, cwd=WORKSPACE
-            )
-            if done.exit_code != 0:
-                raise SandboxError(f"files could not be deleted in the sandbox: {untrusted.one_line(done.output)}")
+        written, deleted = split(files)
+        self.delete(deleted)
         if written:
             put(self._engine, self._container, WORKSPACE, pack_files(written))
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete files of the workspace; silent where they are gone."""
+        if not paths:
+            return
+        command = ["rm", "-f", "--", *paths]
+        ran = docker_stream.run(self._engine, self._container, command, user=USER, seconds=60, cwd=WORKSPACE)
+        if ran.exit_code != 0:
+            raise SandboxError(f"files could not be deleted in the sandbox: {untrusted.one_line(ran.output)}")
 
     def execute(self, command: Command) -> Execution:
         self._must_live()
@@ -220,6 +223,12 @@ class DockerBox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def split(overlay: Overlay) -> tuple[dict[str, bytes], list[str]]:
+    """What an overlay writes, and what it deletes."""
+    written = {path: content for path, content in overlay.items() if content is not None}
+    return written, [relative_path(path) for path, content in overlay.items() if content is None]
 
 
 def disk_watch(engine: Engine, container: str, path: str, allowed: int) -> Callable[[], str]:

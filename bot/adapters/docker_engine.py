@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import queue
+import socket
 import threading
 import time
 import uuid
@@ -20,8 +21,9 @@ from pathlib import Path
 import docker
 import requests
 import urllib3
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig
+from docker.utils import kwargs_from_env, parse_host
 
 from bot.adapters.docker_owner import RUN, Owner, left_over
 from bot.errors import SandboxError
@@ -35,6 +37,8 @@ FOREIGN_HOURS = (
     24.0  # a leftover whose owner cannot be looked up (another PID namespace or machine) is swept after this
 )
 REMOVE_SECONDS = 60.0
+TIMEOUT = 120  # seconds between two bytes of an answer; a commit or a pull can be slow
+OLDEST_API = "1.41"  # Docker 20.10
 
 Foreign = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
@@ -55,18 +59,20 @@ class Engine:
     @classmethod
     def connect(cls) -> Engine:
         """Connect as the docker command would (DOCKER_HOST and its kin); SandboxError where no daemon answers."""
-        client = None
         try:
-            client = docker.from_env(timeout=120)
-            client.ping()
-        except Foreign as error:
-            if client is not None:
-                client.close()
+            _knock()
+            # Not the SDK's own negotiation: where it fails, it leaves its connection open.
+            with contextlib.closing(docker.from_env(version=OLDEST_API, timeout=TIMEOUT)) as first:
+                spoken = first.api.version(api_version=False)
+            version = spoken.get("ApiVersion") if isinstance(spoken, dict) else None
+            if not isinstance(version, str):
+                raise DockerException("what answers there is not a Docker daemon")
+            engine = cls(docker.from_env(version=version, timeout=TIMEOUT))
+        except (*Foreign, ValueError) as error:
             raise SandboxError(
                 f"no Docker daemon answers ({brief(error)}); start Docker and check that this user may use its socket "
                 "(DOCKER_HOST, group docker), or ask for the process sandbox with --sandbox process"
             ) from error
-        engine = cls(client)
         # Started ahead of need: a signal handler must not start threads or talk to the daemon itself.
         engine._reaper = threading.Thread(target=engine._reap, name="grokfix-docker-reaper", daemon=True)
         engine._reaper.start()
@@ -210,7 +216,7 @@ class Engine:
         self.raise_if_cancelled()
         try:
             return self._inspect_image(reference)
-        except ImageNotFound:
+        except NotFound:
             pass
         except Foreign as error:
             raise SandboxError(f"looking for image {reference} failed: {brief(error)}{_advice(error)}") from error
@@ -257,6 +263,14 @@ class Engine:
     def local(self) -> bool:
         """Whether the engine is reached over a socket of this machine."""
         return str(self.api.base_url).startswith("http+docker://localhost")
+
+
+def _knock() -> None:
+    """OSError where a Unix socket does not answer: the SDK would leave its own socket open then."""
+    address = str(parse_host(kwargs_from_env().get("base_url")))
+    if address.startswith("http+unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(address.removeprefix("http+unix://"))
 
 
 def brief(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import posixpath
@@ -20,24 +21,39 @@ from bot.adapters.docker_engine import UID, Engine
 from bot.errors import SandboxError
 
 CHUNK = 1 << 20
+CLOSING = bytes(2 * tarfile.BLOCKSIZE)
 NOT_REGULAR = 0x8F280000  # the type bits of Go's io/fs.FileMode
 DIRECTORY = 0x80000000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packed:
-    """A packed tree: `file` is an unlinked tar, `paths` its files and links, `size` their bytes."""
+    """A packed tree, for many boxes: an unlinked tar that ends after `end` bytes, without the closing blocks.
+
+    paths: its files and links, relative. size: their bytes.
+    """
 
     file: IO[bytes]
     paths: tuple[str, ...]
     size: int
+    end: int
 
-    def chunks(self) -> Iterator[bytes]:
-        """The archive; several threads may read at once, each at its own offset."""
+    def chunks(self, more: bytes = CLOSING) -> Iterator[bytes]:
+        """The archive and then `more`, a whole tar whose entries win; several threads may read at once."""
         offset = 0
-        while chunk := os.pread(self.file.fileno(), CHUNK, offset):
+        while chunk := os.pread(self.file.fileno(), min(CHUNK, self.end - offset), offset):
             offset += len(chunk)
             yield chunk
+        yield more
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[tarfile.TarFile]:
+        """Add entries at the end."""
+        self.file.seek(self.end)
+        with tarfile.open(fileobj=self.file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            yield archive
+            self.end = archive.offset
+        self.file.flush()
 
     def close(self) -> None:
         self.file.close()
@@ -50,11 +66,10 @@ def pack_tree(root: Path) -> Packed:
     """
     if not root.is_dir():
         raise SandboxError(f"there is no checkout at {root}; nothing can be put into the sandbox")
+    packed = Packed(tempfile.TemporaryFile(prefix="grokfix-tree-"), (), 0, 0)  # noqa: SIM115 (closed by Packed)
     paths: list[str] = []
-    size = 0
-    file = tempfile.TemporaryFile(prefix="grokfix-tree-")  # noqa: SIM115 (closed by Packed)
     try:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        with packed.appending() as archive:
             for path in _walk(root):
                 relative = path.relative_to(root).as_posix()
                 status = path.lstat()
@@ -72,12 +87,12 @@ def pack_tree(root: Path) -> Packed:
                         entry.size = os.fstat(source.fileno()).st_size
                         archive.addfile(entry, source)
                     paths.append(relative)
-                    size += entry.size
-        file.flush()
+                    packed.size += entry.size
     except OSError as error:
-        file.close()
+        packed.close()
         raise SandboxError(f"the checkout at {root} cannot be packed for the sandbox: {error}") from error
-    return Packed(file, tuple(paths), size)
+    packed.paths = tuple(paths)
+    return packed
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -96,7 +111,7 @@ def pack_files(files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644)
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, content in files.items():
             relative_path(path)
-            for folder in reversed(_parents(path)):
+            for folder in reversed(parents(path)):
                 if folder not in made:
                     made.add(folder)
                     archive.addfile(_entry(folder, tarfile.DIRTYPE, uid=uid, mode=0o755))
@@ -114,11 +129,12 @@ def pack_folder(name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _parents(path: str) -> list[str]:
-    parents = []
+def parents(path: str) -> list[str]:
+    """The folders above a relative path, innermost first."""
+    found = []
     while path := posixpath.dirname(path):
-        parents.append(path)
-    return parents
+        found.append(path)
+    return found
 
 
 def relative_path(path: str) -> str:
@@ -173,7 +189,7 @@ def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
 
 def refuse_links(engine: Engine, container: str, folder: str, path: str) -> None:
     """SandboxError where something above `path` and below `folder` is no plain directory; silent where it is absent."""
-    for parent in reversed(_parents(path)):
+    for parent in reversed(parents(path)):
         with engine.doing(f"looking at {parent} in the sandbox"):
             try:
                 stream, status = engine.api.get_archive(container, posixpath.join(folder, parent))

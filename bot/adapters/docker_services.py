@@ -75,14 +75,14 @@ def _await_ready(engine: Engine, service: Service, container: str) -> None:
                 f"service {service.image} ended with {state['ExitCode']} before it was ready; check its image and "
                 f"environment\n{_log(engine, container)}"
             )
-        left = deadline - time.monotonic()
         if not service.ready:
             return
+        left = deadline - time.monotonic()
         if left > 0:
             ran = docker_stream.run(engine, container, service.ready, user="", seconds=left, limit=4096)
-            if ran.exit_code == 0:
+            if ran.exit_code == 0 and not ran.timed_out:
                 return
-        if left <= POLL_SECONDS:
+        if time.monotonic() + POLL_SECONDS >= deadline:
             raise SandboxError(
                 f"service {service.image} was not ready within {service.ready_seconds:g} s; check its ready command or "
                 f"raise ready_seconds\n{_log(engine, container)}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from docker.errors import ImageNotFound
+from docker.errors import NotFound
 from docker.types import DriverConfig, Mount
 
 import bot
@@ -44,7 +44,7 @@ CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID",
 FINISH = f"""
 set -e
 cd {WORKSPACE}
-xargs -0 rm -f -- < /grokfix/tree
+xargs -0 rm -f -- < /grokfix/tree 2> /dev/null || true  # what set-up put a folder in place of stays with it
 find . -name __pycache__ -type d -prune -exec rm -rf {{}} +
 find . -mindepth 2 -name pyvenv.cfg -type f | while read -r found; do
     inside=${{found#./}}; inside=${{inside%/pyvenv.cfg}}; outside=/grokfix/kept/$inside
@@ -128,7 +128,7 @@ def _find(engine: Engine, tag: str) -> Mapping[str, object] | None:
     with engine.doing("looking for the set-up image"):
         try:
             found: Mapping[str, object] = engine.client.images.get(tag).attrs
-        except ImageNotFound:
+        except NotFound:
             return None
     return found
 

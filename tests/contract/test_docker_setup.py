@@ -138,7 +138,8 @@ def test_what_set_up_generated_comes_into_every_box_and_never_over_the_checkout(
             "echo 1.0 > package/_version.py",
             "echo stale > generated/__pycache__/x.pyc",
             "echo tampered > package/__init__.py",
-            "rm run.sh",
+            "rm run.sh link; mkdir link; echo hidden > link/below",
+            "mv package/build package/_version.py generated; rm -r package; ln -s /etc package",
             "ln -s /etc/passwd generated/passwd",
             "mkfifo generated/pipe",
             "echo space > 'generated/a name'",
@@ -162,8 +163,8 @@ print(json.dumps([found, os.path.isdir('link'), os.access('run.sh', os.X_OK), os
         found, linked, executable, kept = json.loads(python(box, code).output)
         assert found == {
             "./package/__init__.py": "answer = 42",
-            "./package/_version.py": "1.0",
-            "./package/build/module.so": "built",
+            "./generated/_version.py": "1.0",
+            "./generated/build/module.so": "built",
             "./requirements.lock": "one==1",
             "./run.sh": "#!/bin/sh\necho ran",
             "./generated/passwd": "/etc/passwd",
