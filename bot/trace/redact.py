@@ -87,8 +87,8 @@ class Redactor:
     def redact_json(self, value: JsonValue) -> JsonValue:
         """`value` with secrets replaced in every string, keys too, also where one is spread over several of them.
 
-        Numbers are left as they are. The shape never changes, save that containers nested deeper than 64 become MARK and
-        keys that become equal are numbered.
+        Numbers are left as they are. The shape never changes, save that containers nested deeper than 64 become MARK
+        and keys that become equal are numbered.
         """
         leaves: list[str] = []
         _collect(value, leaves, 0)
