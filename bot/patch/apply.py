@@ -23,24 +23,27 @@ def apply(text: str, checkout: Checkout) -> Applied | Refusal:
     return _apply_drafts(drafts, checkout)
 
 
-def apply_overlay(overlay: Overlay, checkout: Checkout) -> Applied:
+def apply_overlay(overlay: Overlay, checkout: Checkout) -> Applied | Refusal:
     """Read back from git what whole new file contents change.
 
-    ConfigError for paths that cannot be written (also through a symbolic link or into a submodule), for content that is
+    Refusal for paths that cannot be written (also through a symbolic link or into a submodule), for content that is
     neither UTF-8 text nor binary to git, and for an overlay that changes nothing.
     """
     for path in overlay:
-        refusal = obstacle(path, checkout)
+        refusal = obstacle(path, checkout) or _collision(path, overlay, checkout)
         if refusal is not None:
-            raise ConfigError(refusal.message)
-    text, changes = checkout.diff(overlay)
+            return refusal
+    try:
+        text, changes = checkout.diff(overlay)
+        patch = parse(text)
+    except ConfigError as error:
+        return Refusal(str(error))
     if not changes:
-        raise ConfigError("the overlay changes nothing; there is no patch to make of it")
-    patch = parse(text)
+        return Refusal("it changes nothing; there is no patch to make of it")
     counted = sum(line.startswith(("+", "-")) for file in patch.files for hunk in file.hunks for line in hunk.lines)
     promised = sum(change.added + change.deleted for change in changes)
     if counted != promised or {file.path for file in patch.files} != {change.path for change in changes}:
-        raise ConfigError(
+        return Refusal(
             f"the patch reads as {counted} changed lines in {len(patch.files)} files where git counts"
             f" {promised} in {len(changes)}; a file name in it is probably one that diffs cannot carry"
         )
@@ -95,10 +98,6 @@ def _apply_drafts(drafts: Sequence[FileDraft], checkout: Checkout) -> Applied | 
     overlay = place(drafts, checkout.read)
     if isinstance(overlay, Refusal):
         return overlay
-    for path in overlay:
-        refusal = obstacle(path, checkout) or _collision(path, overlay, checkout)
-        if refusal is not None:
-            return refusal
     return apply_overlay(overlay, checkout)
 
 

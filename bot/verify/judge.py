@@ -178,7 +178,9 @@ class _Walk:
             evidence = f"each of the {len(removable)} hunks outside the new test is needed: without it a test is red"
             self.decide(GateName.MINIMAL, GateStatus.PASSED, evidence, *runs)
             return None
-        return apply_overlay(subset(self.applied, sorted(keep)), self.bench.checkout), len(whole) - len(keep)
+        smaller = apply_overlay(subset(self.applied, sorted(keep)), self.bench.checkout)
+        assert isinstance(smaller, Applied), f"a part of a patch that applies does not: {smaller}"
+        return smaller, len(whole) - len(keep)
 
     # --- the gates, one by one ---------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -95,13 +96,21 @@ def test_what_git_accepts_the_rules_refuse(checkout: Checkout, text: str) -> Non
     assert max(objection.grade for objection in objections) is Grade.BLOCKED
 
 
+def overlaid(overlay: Mapping[str, bytes | None], checkout: Checkout) -> Applied:
+    result = apply_overlay(overlay, checkout)
+    assert isinstance(result, Applied), result
+    return result
+
+
 def test_overlays(checkout: Checkout) -> None:
-    result = apply_overlay({"app.py": APP.replace("+ 2", "+ 20").encode(), "run.py": b"x = 1\n"}, checkout)
+    result = overlaid({"app.py": APP.replace("+ 2", "+ 20").encode(), "run.py": b"x = 1\n"}, checkout)
     assert set(result.overlay) == {"app.py"}
-    with pytest.raises(ConfigError, match="changes nothing"):
-        apply_overlay({"run.py": b"x = 1\n"}, checkout)
-    with pytest.raises(ConfigError, match="symbolic link"):
-        apply_overlay({"folder/a.txt": b"x\n"}, checkout)
+    nothing = apply_overlay({"run.py": b"x = 1\n"}, checkout)
+    assert isinstance(nothing, Refusal) and "changes nothing" in nothing.message
+    through = apply_overlay({"folder/a.txt": b"x\n"}, checkout)
+    assert isinstance(through, Refusal) and "symbolic link" in through.message
+    climbing = apply_overlay({"../x.py": b"x\n"}, checkout)
+    assert isinstance(climbing, Refusal) and "../x.py" in climbing.message
 
 
 def test_odd_names_survive_the_round_trip(checkout: Checkout) -> None:
@@ -115,13 +124,13 @@ def test_odd_names_survive_the_round_trip(checkout: Checkout) -> None:
         "@@ -1 +1 @@.py",
         "x => y.py",
     ]
-    result = apply_overlay(dict.fromkeys(names, b"x = 1\n"), checkout)
+    result = overlaid(dict.fromkeys(names, b"x = 1\n"), checkout)
     assert sorted(file.path for file in result.patch.files) == sorted(names)
 
 
 def test_text_that_looks_like_a_diff_survives(checkout: Checkout) -> None:
     content = b"-- a\n++ b\n@@ -1 +1 @@\ndiff --git a/x b/x\n\\ No newline at end of file\n\n\x0c\xe2\x80\xa8z\n--- a\n+++ b\n"
-    result = apply_overlay({"app.py": content}, checkout)
+    result = overlaid({"app.py": content}, checkout)
     assert sum(line.startswith("+") for hunk in result.patch.files[0].hunks for line in hunk.lines) == content.count(
         b"\n"
     )
@@ -157,14 +166,14 @@ class TestUnits:
         ],
     )  # fmt: skip
     def test_nothing_kept_is_the_base_again(self, checkout: Checkout, new: bytes) -> None:
-        result = apply_overlay({"open.py": new, "app.py": APP.replace("+ 1", "+ 9").encode()}, checkout)
+        result = overlaid({"open.py": new, "app.py": APP.replace("+ 1", "+ 9").encode()}, checkout)
         app = next(unit.index for unit in units(result) if unit.path == "app.py")
         assert subset(result, {app}) == {"app.py": result.overlay["app.py"]}
         own = [unit.index for unit in units(result) if unit.path == "open.py"]
         assert subset(result, own) == {"open.py": new}
 
     def test_line_ends_come_back(self, checkout: Checkout) -> None:
-        result = apply_overlay({"crlf.py": b"a = 9\r\nb = 2\r\nc = 9\r\n"}, checkout)
+        result = overlaid({"crlf.py": b"a = 9\r\nb = 2\r\nc = 9\r\n"}, checkout)
         assert len(units(result)) == 2
         assert subset(result, {1}) == {"crlf.py": b"a = 1\r\nb = 2\r\nc = 9\r\n"}
 
@@ -173,14 +182,14 @@ class TestUnits:
 
         origin.commit({".gitattributes": "*.bat text eol=crlf\n", "a.bat": b"one\ntwo\nthree\n"})
         checkout = Repository.open(origin.root, tmp_path / "second").checkout()
-        result = apply_overlay({"a.bat": b"1\r\ntwo\r\n3\r\n"}, checkout)
+        result = overlaid({"a.bat": b"1\r\ntwo\r\n3\r\n"}, checkout)
         assert subset(result, {0}) == {"a.bat": b"1\r\ntwo\r\nthree\r\n"}
         assert applied("--- a/a.bat\n+++ b/a.bat\n@@ @@\n-two\n+2\n", checkout).overlay == {
             "a.bat": b"one\r\n2\r\nthree\r\n"
         }
 
     def test_deleted_file_is_one_unit(self, checkout: Checkout) -> None:
-        result = apply_overlay({"docs/a.txt": None, "app.py": b""}, checkout)
+        result = overlaid({"docs/a.txt": None, "app.py": b""}, checkout)
         assert [(unit.path, unit.whole) for unit in units(result)] == [("app.py", False), ("docs/a.txt", True)]
         assert subset(result, {1}) == {"docs/a.txt": None}
 
@@ -215,9 +224,7 @@ class TestCombine:
         assert isinstance(refusal, Refusal) and "n.py" in refusal.message
 
     def test_a_deleted_file_is_refused(self, checkout: Checkout) -> None:
-        refusal = combine(
-            (apply_overlay({"app.py": None}, checkout), applied(change("f", "1", "10"), checkout)), checkout
-        )
+        refusal = combine((overlaid({"app.py": None}, checkout), applied(change("f", "1", "10"), checkout)), checkout)
         assert isinstance(refusal, Refusal)
 
 
