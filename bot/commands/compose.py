@@ -9,7 +9,7 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from bot.budget import Budget
 from bot.config import Settings, SuiteSettings
 from bot.errors import ConfigError, SandboxError
 from bot.ports import Clock, Model, Proposer, Recorder, Sandbox
+from bot.publish.untrusted import log
 from bot.reproduce import Job, Tools
 from bot.toolchains.python import PythonToolchain
 from bot.toolchains.types import Runtime
@@ -30,6 +31,7 @@ CONFIG_PATH = ".github/grokfix.yml"
 MOST_CANDIDATES = 20_000
 SEARCH_SHARE = 0.3
 """Share of the minutes that search may take under engine `auto`."""
+_CACHE = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache)/")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
 
 
@@ -167,17 +169,30 @@ def _interpreter(root: Path, environment: Mapping[str, str]) -> str:
 
 
 def open_repository(path: Path, scratch: Path, *, allow_dirty: bool) -> Repository:
-    """The repository at `path`; ConfigError where it has uncommitted changes and they were not allowed."""
+    """The repository at `path`; ConfigError where tracked files have uncommitted changes and that was not allowed.
+
+    Files that are merely new (a report, a cache) stand in nobody's way: they are left out, and that is said.
+    """
     repository = Repository.open(path, scratch)
-    if not allow_dirty:
-        dirty = repository.dirty()
-        if dirty:
-            shown = "".join(f"\n  {name}" for name in dirty[:10]) + ("\n  …" if len(dirty) > 10 else "")
-            raise ConfigError(
-                f"{repository.root} has {len(dirty)} uncommitted changes:{shown}\n"
-                "Commit or stash them, or say --allow-dirty to take them along (they are copied, never touched)."
-            )
+    if allow_dirty:
+        return repository
+    modified = repository.modified()
+    if modified:
+        raise ConfigError(
+            f"{repository.root} has uncommitted changes in {len(modified)} files:{_listed(modified)}\n"
+            "Commit or stash them, or say --allow-dirty to take them along (they are copied, never touched)."
+        )
+    untracked = [name for name in repository.dirty() if not _CACHE.search(name)]
+    if untracked:
+        print(
+            f"Not taken along, for git does not know them (--allow-dirty takes them):{_listed(untracked)}",
+            file=sys.stderr,
+        )
     return repository
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "".join(f"\n  {log(name)}" for name in names[:5]) + ("\n  …" if len(names) > 5 else "")
 
 
 def tools_for(

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +65,11 @@ class Repository:
         An untracked repository inside this one is listed with a slash at its end. Not known here: the user's global
         ignore file, for global configuration is not read. In a sparse checkout absent files are not counted.
         """
-        return tuple(sorted(name.decode("utf-8", "backslashreplace") for name in self._differing()))
+        return _decoded(self._differing())
+
+    def modified(self) -> tuple[str, ...]:
+        """Those of `dirty` that HEAD knows: what is edited or deleted, without what is merely new."""
+        return _decoded(self._modified())
 
     def checkout(self, revision: str = "HEAD", include_work_tree: bool = False) -> Checkout:
         """A new folder in the scratch space with the files of a revision, and nothing of git's.
@@ -82,7 +87,7 @@ class Repository:
         if include_work_tree:
             names = self._differing()
             self._stage(index, names)
-            dirty = tuple(sorted(name.decode("utf-8", "backslashreplace") for name in names))
+            dirty = _decoded(names)
         tree = self.store.git("write-tree", index=index).decode().strip()
         self.store.git("checkout-index", "--all", "--force", "--quiet", index=index, work_tree=destination)
         entries = _entries(self.store.git("ls-files", "-s", "-z", index=index))
@@ -139,15 +144,19 @@ class Repository:
     def _differing(self) -> tuple[bytes, ...]:
         """Raw names of modified, deleted and untracked paths of the work tree."""
         index, root = self.index, self.root
+        others = _names(self.store.git("ls-files", "-z", "-o", "--exclude-standard", index=index, work_tree=root))
+        hidden = tuple(f"{path}/".encode("utf-8", "surrogateescape") for path in self.submodules)
+        untracked = {name for name in others if not name.startswith(hidden)}
+        return tuple(sorted(self._modified() | untracked))
+
+    def _modified(self) -> set[bytes]:
+        """Raw names of modified and deleted paths."""
+        index, root = self.index, self.root
         self.store.attempt(["update-index", "-q", "--refresh"], index=index, work_tree=root)  # warms the stat cache
         modified = set(_names(self.store.git("ls-files", "-z", "-m", index=index, work_tree=root)))
         if self.store.layout.sparse:
             modified -= set(_names(self.store.git("ls-files", "-z", "-d", index=index, work_tree=root)))
-        modified -= self._unchanged_large_files(modified)
-        others = _names(self.store.git("ls-files", "-z", "-o", "--exclude-standard", index=index, work_tree=root))
-        hidden = tuple(f"{path}/".encode("utf-8", "surrogateescape") for path in self.submodules)
-        untracked = {name for name in others if not name.startswith(hidden)}
-        return tuple(sorted(modified | untracked))
+        return modified - self._unchanged_large_files(modified)
 
     def _stage(self, index: Path, names: tuple[bytes, ...]) -> None:
         present: list[bytes] = []
@@ -209,6 +218,10 @@ def _read_tree(store: Store, index: Path, commit: str) -> tuple[str, ...]:
         stdin = b"".join(os.fsencode(path) + b"\0" for path in submodules)
         store.git("update-index", "--force-remove", "-z", "--stdin", index=index, work_tree=store.path, stdin=stdin)
     return submodules
+
+
+def _decoded(names: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(sorted(name.decode("utf-8", "backslashreplace") for name in names))
 
 
 def _entries(listing: bytes) -> dict[str, Entry]:

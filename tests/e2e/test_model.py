@@ -14,7 +14,7 @@ from tests.model_server import ModelServer
 KEY = "sk-grokfix-test-0123456789abcdef"
 # Search has no rule that writes an alphabet: only the model can repair this one.
 CODEC = {
-    "cipher.py": '''\
+    "rotation.py": '''\
 """Rotation by thirteen letters."""
 
 
@@ -26,7 +26,7 @@ def shout(text):
     return text.upper()
 ''',
     "test_codec.py": """\
-from cipher import encode, shout
+from rotation import encode, shout
 
 
 def test_encode():
@@ -39,8 +39,8 @@ def test_shout():
 """,
 }
 FIX = """\
---- a/cipher.py
-+++ b/cipher.py
+--- a/rotation.py
++++ b/rotation.py
 @@ -1,8 +1,8 @@
  \"\"\"Rotation by thirteen letters.\"\"\"
  
@@ -55,7 +55,7 @@ FIX = """\
 WRONG = FIX.replace("+ 13) % 26", "+ 12) % 26")
 NEW_TEST = (
     "test_codec_rotation.py",
-    "from cipher import encode\n\n\ndef test_rotation_wraps():\n    assert encode('z') == 'm'\n",
+    "from rotation import encode\n\n\ndef test_rotation_wraps():\n    assert encode('z') == 'm'\n",
 )
 
 

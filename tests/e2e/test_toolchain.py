@@ -314,8 +314,8 @@ def test_exit_one_without_a_failure_is_inconclusive_and_keeps_the_report(run: Ru
 
 
 def test_a_run_that_never_ends_names_its_test(run: Run) -> None:
-    files = {"test_a.py": "import ctypes\ndef test_a(): ctypes.PyDLL(None).sleep(60)\n"}  # signals do not interrupt C
-    ran = run(files, seconds=2)
+    stuck = "import signal, time\ndef test_a():\n    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n"
+    ran = run({"test_a.py": stuck + "    time.sleep(60)\n"}, seconds=8)  # the limit of one test cannot reach it
     assert ran.result.execution.timed_out
     assert "stopped after" in ran.result.problem
     assert ran.result.problem.endswith("during test_a.py::test_a")
