@@ -17,6 +17,7 @@ from bot.evidence.types import TestId
 _DEEPEST = 4
 _MOST = 400
 _ROOTS = ("", "src", "lib")
+_CONSTRUCTING = frozenset({"__init__", "__post_init__", "__new__"})
 _PREPARING = frozenset({"setUp", "setUpClass", "setup_method", "setup_class", "setup", "setup_module", "setUpModule"})
 
 
@@ -49,25 +50,30 @@ def called_functions(sources: Sources, tests: tuple[TestId, ...], is_test: Calla
         if found is not None:
             frontier.append(found)
             frontier += _prepared(*found)
-    seen: set[tuple[str, str]] = set()
-    result: list[Called] = []
+    reached: dict[tuple[str, str], Called] = {}
+    helpers: set[tuple[str, str]] = set()  # of the tests: no step away from them
+    classes: dict[tuple[str, str], SourceFile] = {}
+    attributes: set[str] = set()
     for distance in range(1, _DEEPEST + 1):
         following: list[tuple[SourceFile, Function]] = []
         pending = list(frontier)
         while pending:
-            source, function = pending.pop(0)
-            for target_source, target in _targets(sources, source, function):
-                key = (target_source.path, target.name)
-                if key in seen or len(seen) >= _MOST:
+            uses = _uses(sources, *pending.pop(0))
+            classes |= {(place.path, name): place for place, name in uses.classes}
+            attributes |= uses.attributes
+            # An object's class is not followed through assignments: methods of that name in the classes met will do.
+            for place, function in (*uses.functions, *([] if pending else _methods(classes, attributes))):
+                key = (place.path, function.name)
+                if key in reached or key in helpers or len(reached) >= _MOST:
                     continue
-                seen.add(key)
-                if is_test(target_source.path):  # a helper or fixture of the tests is no step away
-                    pending.append((target_source, target))
+                if is_test(place.path):
+                    helpers.add(key)
+                    pending.append((place, function))
                 else:
-                    result.append(Called(target_source.path, target, distance))
-                    following.append((target_source, target))
+                    reached[key] = Called(place.path, function, distance)
+                    following.append((place, function))
         frontier = following
-    return tuple(result)
+    return tuple(reached.values())
 
 
 def module_file(sources: Sources, dotted: str, beside: str = "") -> SourceFile | None:
@@ -97,28 +103,42 @@ def _prepared(source: SourceFile, test: Function) -> Iterator[tuple[SourceFile, 
             yield source, function
 
 
-def _targets(sources: Sources, source: SourceFile, function: Function) -> Iterator[tuple[SourceFile, Function]]:
+@dataclass(frozen=True, slots=True)
+class _Uses:
+    """What a function's text uses: functions and classes found by name, and the names of all attributes."""
+
+    functions: tuple[tuple[SourceFile, Function], ...]
+    classes: tuple[tuple[SourceFile, str], ...]
+    attributes: frozenset[str]
+
+
+def _uses(sources: Sources, source: SourceFile, function: Function) -> _Uses:
     imported = dict(_imports(source.module)) | dict(_imports(function.node))
+    functions: list[tuple[SourceFile, Function]] = []
     classes: list[tuple[SourceFile, str]] = []
-    methods: list[str] = []
+    attributes: set[str] = set()
     for node in ast.walk(function.node):
         if isinstance(node, ast.Attribute):
-            methods.append(node.attr)
+            attributes.add(node.attr)
         dotted = _dotted(node)
         if not dotted:
             continue
         for place, name in _resolve(sources, source, function, dotted, imported):
             target = place.function(name)
             if target is not None:
-                yield place, target
+                functions.append((place, target))
             elif any(other.class_name == name for other in place.functions):
                 classes.append((place, name))
-    # An object's class is not followed through assignments: methods of that name in the classes met will do.
-    for place, name in classes:
-        for method in ("__init__", "__post_init__", "__new__", *methods):
-            target = place.function(f"{name}.{method}")
-            if target is not None:
-                yield place, target
+    return _Uses(tuple(functions), tuple(classes), frozenset(attributes))
+
+
+def _methods(classes: dict[tuple[str, str], SourceFile], attributes: set[str]) -> Iterator[tuple[SourceFile, Function]]:
+    """Constructors of the classes met, and their methods and properties that go by a name in use."""
+    for (_, name), place in list(classes.items()):
+        for function in place.functions:
+            method = function.name.rpartition(".")[2]
+            if function.class_name == name and (method in _CONSTRUCTING or method in attributes):
+                yield place, function
 
 
 def _dotted(node: ast.AST) -> str:

@@ -91,7 +91,7 @@ def write(tree: Path, files: dict[str, str]) -> None:
         (tree / path).write_text(text)
 
 
-known_runtimes: dict[str, Runtime] = {}
+known_runtimes: dict[tuple[str, tuple[str, ...]], Runtime] = {}  # probing each time would double the runs
 
 
 def run_in(
@@ -109,10 +109,10 @@ def run_in(
     if not plugins:  # importing every plugin of this environment takes longer than the tests
         plan = replace(plan, environment={**plan.environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
     with sandbox.set_up(plan, tree, Limits()) as environment:
-        runtime = known_runtimes.get(suite.interpreter)
+        runtime = known_runtimes.get((suite.interpreter, suite.test))
         if runtime is None:
             with environment.open() as box:
-                runtime = known_runtimes[suite.interpreter] = toolchain.probe(box)
+                runtime = known_runtimes[suite.interpreter, suite.test] = toolchain.probe(box)
         with environment.open() as box:
             planned = toolchain.run_plan(runtime, box, ids, seconds=seconds, spectrum=spectrum)
             box.put(planned.files)
