@@ -148,7 +148,8 @@ class Progress:
         if flag(data, "timed_out") or flag(data, "oom_killed"):
             why = "stopped at its time limit" if flag(data, "timed_out") else "killed for its memory"
             return (f"  {_tests(purpose, data)}; {why}",)
-        return (f"  {_tests(purpose, data)}",) if verbose else ()
+        problem = f"; {_line(data, 'problem')}" if text(data, "problem") else ""
+        return (f"  {_tests(purpose, data)}{problem}",) if verbose else ()
 
     def _gate(self, data: Mapping[str, JsonValue]) -> tuple[str, ...]:
         name, status = _line(data, "name"), _line(data, "status")

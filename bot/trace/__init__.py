@@ -11,17 +11,18 @@ as untrusted text.
 | --- | --- |
 | run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes |
 | evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
-| base | run_id, tests, failed, seconds |
+| base | run_id, tests, failed, seconds, flaky: [node id], not_reproduced: [node id] |
 | locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |
-| request | repair, model, messages: [{role, content}], max_completion_tokens |
+| request | repair, model, conversation, earlier_messages (count), messages: [{role, content}] (the new ones) |
 | reply | repair, model (as served), text, reasoning, finish_reason, seconds |
 | tool_call | repair, name, arguments |
 | tool_result | repair, name, result |
-| proposal | repair, attempt, engine, root_cause, patch, new_test: {path, source, explanation} or null |
+| proposal | repair, attempt, engine, root_cause, confidence, patch, why_no_test,
+|          | new_test: {path, source, explanation} or null |
 | applied | repair, attempt, patch_sha256, files: [path] |
 | vet | repair, attempt, objections: [{rule, path, line, message, grade: allowed, review or blocked}] |
-| sandbox_run | phase: started or finished, run_id, purpose; when finished also tests, failed, exit_code, seconds,
-|             | timed_out, oom_killed, output (its tail) |
+| sandbox_run | phase: started or finished, run_id, purpose; when finished also tests, failed, failing: [node id],
+|             | exit_code, seconds, box_seconds, timed_out, oom_killed, problem, output (its tail) |
 | gate | repair, attempt, name, status, evidence, run_ids: [run id], patch_sha256 |
 | attempt | repair, attempt, verdict, message |
 | usage | the fields of bot.ports.Usage; each event is an increment, never a running total |
