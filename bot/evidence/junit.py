@@ -164,9 +164,16 @@ def _remarks(tally: Tally, documents: int) -> Iterator[str]:
     if documents > 1:
         yield f"is {documents:,} documents in one; all were read"
     if tally.interim:
-        yield f"tells of retried attempts in {tally.interim:,} cases; that a retry passed is its own word"
+        yield f"tells of retried attempts in {_number(tally.interim, 'case')}; that a retry passed is its own word"
     if tally.wrong:
-        yield (
-            f"has {tally.wrong:,} suites whose counter is not the number of their cases "
+        message = (
+            f"has {_number(tally.wrong, 'suite')} whose counter is not the number of the cases "
             f"(the first: {tally.first_wrong}); the cases count"
         )
+        if tally.surplus:
+            message += "; some runners write retried attempts as further cases that look passed"
+        yield message
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

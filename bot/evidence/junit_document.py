@@ -65,6 +65,7 @@ class Tally:
     interim: int = 0  # cases with retried attempts
     wrong: int = 0  # suites whose own counter differs
     first_wrong: str = ""
+    surplus: bool = False  # some found more than they declare
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class Document:
         self._safe_suites = tuple(self._suites)  # what was open there
         self._safe_declared = tally.declared
         self._moved = False  # suites opened or closed since
+        self._stuck = 0  # bytes that expat holds without an event
         self._depth = 0  # open elements outside of cases
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
@@ -136,15 +138,15 @@ class Document:
         kept: deque[tuple[int, bytes]] = deque()  # chunks since the last whole case, with their offsets
         fed = 0
         try:
-            for chunk in itertools.chain((rest,), chunks):
-                data = chunk if fed else chunk.lstrip()
+            for data in self._pieces(rest, chunks):
                 kept.append((fed, data))
                 fed += len(data)
                 parser.Parse(data, False)
                 yield from self._take()
                 while kept and (kept[0][0] + len(kept[0][1]) <= self._safe or fed - kept[0][0] > KEPT_BYTES):
                     kept.popleft()
-                if fed - parser.CurrentByteIndex > MAX_TOKEN and fed > MAX_TOKEN:
+                self._stuck = fed - parser.CurrentByteIndex
+                if self._stuck > MAX_TOKEN:
                     return Refused(f"holds a tag of more than {MAX_TOKEN >> 20} MiB; reading stopped there")
             parser.Parse(b"", True)
         except _Stop as stop:
@@ -162,6 +164,24 @@ class Document:
             return Broken(reason, joined[max(0, self._safe - start) :], self._safe_suites, self._safe_declared)
         yield from self._take()
         return Complete()
+
+    def _pieces(self, rest: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """What to feed: single chunks, but as much as expat holds back already while it waits for the end of a long
+        tag, for it goes through all of that again each time (before its version 2.6)."""
+        waiting: list[bytes] = []
+        size = 0
+        started = False
+        for found in itertools.chain((rest,), chunks):
+            chunk = found if started else found.lstrip()  # a declaration must be the first thing in a document
+            started = started or bool(chunk)
+            waiting.append(chunk)
+            size += len(chunk)
+            if size >= self._stuck:
+                yield b"".join(waiting) if len(waiting) > 1 else chunk
+                waiting.clear()
+                size = 0
+        if waiting:
+            yield b"".join(waiting)
 
     def _take(self) -> Iterator[TestCase]:
         done = self._done.copy()
@@ -259,6 +279,7 @@ class Document:
         found = self._tally.cases + len(self._done) - suite.before
         if suite.declared is not None and suite.declared != found:
             self._tally.wrong += 1
+            self._tally.surplus |= found > suite.declared
             if self._tally.wrong == 1:
                 self._tally.first_wrong = f"{suite.declared:,} declared, {found:,} found"
 

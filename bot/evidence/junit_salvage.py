@@ -17,6 +17,8 @@ from bot.evidence.types import TestCase
 
 TAG_LIMIT = 1 << 16
 """Characters of one tag, quotes and all, that are looked through for its end."""
+WASTE_LIMIT = 1 << 24
+"""Characters that may be looked through in vain for a tag's end beyond its quotes; after that its first ">" ends it."""
 BLOCK_LIMIT = 1 << 20
 """Characters of one CDATA section or comment that are looked through for its end."""
 
@@ -59,7 +61,18 @@ class Salvage:
                 if self._result is not None and not self._output:
                     self._text.add(token.block)
                 continue
-            case = self._close(token.tag) if token.close else self._open(token)
+            if token.tag == "testcase" and not token.close:
+                case = self._finish()
+                self._case = token.attributes
+                if case is not None:
+                    yield case
+                if token.empty:
+                    yield self._whole()
+                continue
+            if not token.close:
+                self._open(token)
+                continue
+            case = self._close(token.tag)
             if case is not None:
                 yield case
         self._add(window.remainder())
@@ -71,14 +84,8 @@ class Salvage:
         if self._result is not None and not self._output and text:
             self._text.add(_unescape(text))
 
-    def _open(self, token: _Token) -> TestCase | None:
+    def _open(self, token: _Token) -> None:
         tag, attributes = token.tag, token.attributes
-        if tag == "testcase":
-            case = self._finish()
-            self._case = attributes
-            if token.empty:
-                return case or self._whole()
-            return case
         if tag in ("testsuite", "testsuites"):
             if self._case is None and not token.empty:
                 suite = self._suites[-1].inner(tag, attributes)
@@ -86,9 +93,9 @@ class Salvage:
                     self.declared += suite.declared
                 if len(self._suites) < MAX_DEPTH:
                     self._suites.append(suite)
-            return None
+            return
         if self._case is None or self._output:
-            return None
+            return
         if tag in _KEPT:
             self._end_result()
             if self._element is None:
@@ -98,7 +105,6 @@ class Salvage:
                 self._end_result()
         elif not token.empty:
             self._output = tag
-        return None
 
     def _close(self, tag: str) -> TestCase | None:
         if tag == "testcase":
@@ -177,6 +183,7 @@ class _Window:
         self._chunks = chunks
         self._at = 0
         self._ended = False
+        self._wasted = 0
         self._absent: dict[str, int] = {}  # needle → position up to which it was looked for in vain
 
     def _fill(self, ahead: int) -> None:
@@ -236,8 +243,11 @@ class _Window:
         first = self._find(">", start, TAG_LIMIT)
         if first < 0:
             return -1
+        if first == start or self._wasted > WASTE_LIMIT:
+            return first
         quoted = _REST_OF_TAG.match(self._text, start, start + TAG_LIMIT)
         if quoted is None or "testcase" in self._text[start : quoted.end()]:
+            self._wasted += TAG_LIMIT
             return first
         return quoted.end() - 1
 

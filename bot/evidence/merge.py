@@ -73,13 +73,17 @@ class Merger:
         if self._contradicted:
             names = ", ".join(one_line(str(id), 120) for id in self._contradictions)
             messages.append(
-                f"{self._contradicted:,} results say passed or skipped for a test that another result says failed "
-                f"(a retry, or several tests of one name); they are taken as failed: {names}"
+                f"{_number(self._contradicted, 'time')} a test is reported both as failed and as not failed "
+                f"(a retry, or several tests of one name); the failure counts: {names}"
             )
         if self._doubles:
-            messages.append(f"{self._doubles:,} results repeat the id of another; each id is counted once")
-        if self._shortened:
             messages.append(
-                f"{self._shortened:,} failures are kept without their traceback, for there is too much text"
+                f"{_number(self._doubles, 'result')} came under an id that had one already; each id is counted once"
             )
+        if self._shortened:
+            messages.append(f"{_number(self._shortened, 'case')} kept without traceback, for there is too much text")
         return tuple(messages)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

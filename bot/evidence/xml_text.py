@@ -26,7 +26,8 @@ _TERMINAL = re.compile(
 )
 _REFERENCE = re.compile(rb"&#(?:([0-9]{1,9})|x([0-9A-Fa-f]{1,8}));(\[[0-9;]{0,16}m)?")
 _ESCAPED = re.compile("[\udc80-\udcff]+")
-# The beginning of a sequence that the next chunk may finish.
+# The beginning of a sequence that the next chunk may finish, and the bytes in which it begins.
+_HELD = 320
 _UNFINISHED = re.compile(rb"(?:\x1b[^\x1b]{0,300}|&#?[0-9A-Za-z]{0,10}|&#[0-9A-Fa-fx]{1,10};\[?[0-9;]{0,16})\Z")
 
 
@@ -47,29 +48,28 @@ def clean_utf8(stream: BinaryIO, limit: int, say: Callable[[str], None]) -> Iter
     pending = b""
     for chunk in _utf8(stream, limit, once):
         data = pending + chunk
-        pending = b""
-        cleaned = data.translate(None, _FORBIDDEN) if b"\x1b" not in data else data
-        if len(cleaned) != len(data) or b"\x1b" in data:
-            tail = _UNFINISHED.search(data, max(0, len(data) - 400)) if b"\x1b" in data[-400:] else None
-            if tail is not None and tail.start() > 0:
-                data, pending = data[: tail.start()], data[tail.start() :]
-            cleaned = _TERMINAL.sub(b"", data).translate(None, _FORBIDDEN)
-            once("holds terminal codes or control characters, which XML forbids; they were removed")
-        if b"&" in cleaned:
-            tail = _UNFINISHED.search(cleaned, max(0, len(cleaned) - 40)) if not pending else None
-            if tail is not None and tail.start() > 0:
-                cleaned, pending = cleaned[: tail.start()], cleaned[tail.start() :]
-            if b"&#" in cleaned:
-                mended = _REFERENCE.sub(_allowed_reference, cleaned)
-                if mended != cleaned:
-                    once("refers to control characters, which XML forbids; they were removed")
-                    cleaned = mended
-        if b"\xef\xbf" in cleaned:
-            cleaned = _NONCHARACTERS.sub(b"\xef\xbf\xbd", cleaned)
-        if cleaned:
-            yield cleaned
+        tail = (
+            _UNFINISHED.search(data, max(0, len(data) - 400)) if b"\x1b" in data[-400:] or b"&" in data[-40:] else None
+        )
+        data, pending = (data[: tail.start()], data[tail.start() :]) if tail is not None else (data, b"")
+        if data:
+            yield _clean(data, once)
     if pending:
-        yield _TERMINAL.sub(b"", pending).translate(None, _FORBIDDEN)
+        yield _clean(pending, once)
+
+
+def _clean(data: bytes, once: Callable[[str], None]) -> bytes:
+    """`data` without terminal codes, forbidden characters and references to them."""
+    cleaned = data.translate(None, _FORBIDDEN)
+    if len(cleaned) != len(data):
+        cleaned = _TERMINAL.sub(b"", data).translate(None, _FORBIDDEN)
+        once("holds terminal codes or control characters, which XML forbids; they were removed")
+    if b"&#" in cleaned:
+        mended = _REFERENCE.sub(_allowed_reference, cleaned)
+        if mended != cleaned:
+            once("refers to control characters, which XML forbids; they were removed")
+            cleaned = mended
+    return _NONCHARACTERS.sub(b"\xef\xbf\xbd", cleaned) if b"\xef\xbf" in cleaned else cleaned
 
 
 def _allowed_reference(match: re.Match[bytes]) -> bytes:
