@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from bot.diagnose.types import Location
 from bot.propose.search.rules import RULES
-from bot.propose.search.source import FunctionNode, ancestors, parse, span, statement_at
+from bot.propose.search.source import FunctionNode, ancestors, parse, span, statement_at, statements_at
 from bot.propose.search.types import Candidate, Source
 
 MOST_CANDIDATES = 20_000
@@ -86,10 +86,12 @@ def _statements(locations: Sequence[Location], read: Callable[[str], str | None]
             text = read(location.path) if location.path.endswith((".py", ".pyw", ".pyi")) else None
             sources[location.path] = None if text is None else parse(location.path, text)
         source = sources[location.path]
-        statement = statement_at(source, location.line) if source is not None else None
-        if source is not None and statement is not None and statement not in met:
-            met.add(statement)
-            yield source, statement
+        if source is None:
+            continue
+        for statement in statements_at(source, location.line):
+            if statement not in met:
+                met.add(statement)
+                yield source, statement
 
 
 def _of_statement(source: Source, statement: ast.stmt) -> list[Candidate]:

@@ -11,6 +11,7 @@ import bisect
 import re
 import sys
 import warnings
+from collections import deque
 from collections.abc import Iterator
 
 from bot.propose.search.types import Source
@@ -20,6 +21,8 @@ LONGEST = 1_000_000
 
 DEEPEST = 150
 """Levels of nesting; beyond it the recursive walks of `ast` come near the interpreter's limit."""
+
+MOST_EXPRESSIONS = 300
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 Loop = ast.For | ast.AsyncFor | ast.While
@@ -102,9 +105,13 @@ def segment(source: Source, node: ast.AST) -> str:
 
 
 def code(source: Source, node: ast.AST) -> str:
-    """The node's text for use elsewhere: as it stands where it is on one line, else rewritten on one."""
+    """The node's text for use elsewhere: as it stands where it is on one line, else rewritten on one; in brackets
+    where it would not be one operand without."""
     text = segment(source, node)
-    return ast.unparse(node) if "\n" in text or "\r" in text else text
+    if "\n" in text or "\r" in text:
+        text = ast.unparse(node)
+    bare = isinstance(node, ast.Yield | ast.YieldFrom | ast.NamedExpr | ast.Tuple)
+    return f"({text})" if bare and not (text.startswith("(") and text.endswith(")")) else text
 
 
 def newline(source: Source) -> str:
@@ -196,6 +203,21 @@ def statement_at(source: Source, line: int) -> ast.stmt | None:
     return found
 
 
+def statements_at(source: Source, line: int) -> tuple[ast.stmt, ...]:
+    """All statements that a line may mean: `statement_at` and those that begin on its line, beside or inside it."""
+    found = statement_at(source, line)
+    if found is None:
+        return ()
+    near: list[ast.stmt] = [found]
+    for statement in block_of(source, found):
+        if statement.lineno == line and statement is not found:
+            near.append(statement)
+    if line == found.lineno:
+        inner = (statement for block in blocks(found) for statement in block)
+        near.extend(statement for statement in inner if statement.lineno == line)
+    return tuple(near)
+
+
 def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
     """The statement lists directly inside a statement or module, in order."""
     for name in ("body", "handlers", "cases", "orelse", "finalbody"):
@@ -234,28 +256,48 @@ def enclosing_class(source: Source, node: ast.AST) -> ast.ClassDef | None:
 
 def enclosing_loop(source: Source, node: ast.AST) -> Loop | None:
     """The innermost loop around the node within its function."""
+    child = node
     for parent in ancestors(source, node):
-        if isinstance(parent, Loop):
+        if isinstance(parent, Loop) and child not in parent.orelse:
             return parent
         if isinstance(parent, FunctionNode | ast.ClassDef):
             return None
+        child = parent
     return None
 
 
+def is_generator(function: FunctionNode) -> bool:
+    """Whether the function yields: what it returns is then no result (and no value at all in an asynchronous one)."""
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own_nodes(function))
+
+
+def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
+    """Nodes of a function's body, without those of functions and classes defined in it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, FunctionNode | ast.Lambda | ast.ClassDef):
+            pending.extend(ast.iter_child_nodes(node))
+
+
 def expressions(source: Source, statement: ast.stmt) -> Iterator[ast.expr]:
-    """Editable expressions of a statement's header, outermost first: no annotations, no docstring, no patterns.
+    """Editable expressions of a statement's header, outermost first, at most 300 (a table of data has more): no
+    annotations, no docstring, no patterns.
 
     Inside an f-string the positions are right on Python 3.12 and later only; before, a node counts where its text
     reads back as itself.
     """
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return
-    pending: list[tuple[ast.AST, bool]] = [(head, False) for head in heads(statement)]
-    while pending:
-        node, inside = pending.pop(0)
+    given = 0
+    pending: deque[tuple[ast.AST, bool]] = deque((head, False) for head in heads(statement))
+    while pending and given < MOST_EXPRESSIONS:
+        node, inside = pending.popleft()
         if isinstance(node, ast.pattern):
             continue
         if isinstance(node, ast.expr) and (not inside or _reads_back(source, node)):
+            given += 1
             yield node
         inside = inside or isinstance(node, ast.JoinedStr)
         for child in ast.iter_child_nodes(node):

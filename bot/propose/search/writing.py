@@ -32,6 +32,9 @@ _BINARY: dict[type[ast.operator], int] = {
 _LOOSE, _TERNARY, _OR, _AND, _NOT, _COMPARE, _UNARY, _AWAIT, _ATOM = 0, 1, 2, 3, 4, 5, 12, 14, 15
 _IN_DESCRIPTION = 60
 
+_OPERATORS = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare)
+"""Parents with something of their own beside an operand, so that brackets around it are the operand's."""
+
 
 def precedence(node: ast.expr) -> int:
     """How tightly an expression's own operator binds; 15 for what needs no parentheses anywhere."""
@@ -60,6 +63,8 @@ def _text_precedence(text: str) -> int:
         node = ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError):
         return _LOOSE
+    if node.col_offset > 0:
+        return _ATOM  # in parentheses already
     if isinstance(node, ast.Tuple):
         return _ATOM if text.startswith("(") and text.endswith(")") else _LOOSE
     return precedence(node)
@@ -115,7 +120,11 @@ def negation(text: str) -> str:
 
 
 def _in_parentheses(source: Source, start: int, end: int) -> bool:
-    return source.text[:start].rstrip()[-1:] == "(" and source.text[end:].lstrip()[:1] == ")"
+    return source.text[start - 1 : start] == "(" and source.text[end : end + 1] == ")"
+
+
+def _continues_word(before: str, after: str) -> bool:
+    return (before.isalnum() or before == "_") and (after.isalnum() or after == "_")
 
 
 def brief(text: str) -> str:
@@ -129,16 +138,19 @@ def replace(source: Source, node: ast.expr, text: str, rule: str, cost: float, d
     start, end = span(source, node)
     old = source.text[start:end]
     parent = source.parents[node]
-    required = _required(parent, node)
+    binds = _text_precedence(text)
     shares_brackets = (
         isinstance(node, ast.GeneratorExp) and isinstance(parent, ast.Call) and span(source, parent)[1] == end
     )
-    if shares_brackets or (_text_precedence(text) < required and not _in_parentheses(source, start, end)):
-        written = f"({text})"
-    else:
-        written = text
-    if start and (source.text[start - 1].isalnum() or source.text[start - 1] == "_") and written[0].isalnum():
+    own_brackets = isinstance(parent, _OPERATORS) and _in_parentheses(source, start, end)
+    if own_brackets and binds >= _required(parent, node):
+        start, end = start - 1, end + 1
+    loose = binds < _required(parent, node) and not own_brackets
+    written = f"({text})" if shares_brackets or loose else text
+    if _continues_word(source.text[start - 1 : start], written[0]):
         written = f" {written}"  # `not(x)`, `return[x]`: the bracket was the separator
+    if _continues_word(written[-1], source.text[end : end + 1]):
+        written = f"{written} "
     what = description or f"{brief(old)} becomes {brief(text)}"
     return Candidate(source.path, node.lineno, (Edit(start, end, written),), rule, cost, what)
 

@@ -101,9 +101,9 @@ def _regrouped(source: Source, node: ast.BinOp, old: str) -> Iterator[Candidate]
             continue
         first, second, third = (code(source, part) for part in (inner.left, inner.right, other))
         if inner_first:
-            text = operands(first, sign, operand(operands(second, old, third)))
+            text = operands(first, sign, operands(second, old, third))
         else:
-            text = operands(operand(operands(third, old, first)), sign, second)
+            text = operands(operands(third, old, first), sign, second)
         yield replace(source, node, text, NAME, 2.6)
 
 

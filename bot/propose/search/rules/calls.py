@@ -100,8 +100,6 @@ def _is_result(source: Source, node: ast.expr) -> bool:
 
 def _wrapped(source: Source, node: ast.expr) -> Iterator[Candidate]:
     text = code(source, node)
-    if isinstance(node, ast.Tuple) and not text.startswith("("):
-        return
     already = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
     parent = source.parents[node]
     around = parent.func.id if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) else ""

@@ -15,6 +15,7 @@ from bot.propose.search.source import (
     enclosing_loop,
     expressions,
     indentation,
+    is_generator,
     newline,
     owns_lines,
     segment,
@@ -49,9 +50,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
 def _safe(source: Source, node: ast.expr) -> Iterator[Candidate]:
     """A form of the same expression that bears a missing key, an empty sequence, None or a zero divisor."""
     match node:
-        case ast.Subscript(value=value, slice=key, ctx=ast.Load()) if not isinstance(key, ast.Slice | ast.UnaryOp):
-            mapping, text = operand(code(source, value)), code(source, key)
-            key_text = f"({text})" if isinstance(key, ast.Tuple) and not text.startswith("(") else text
+        case ast.Subscript(value=value, slice=key, ctx=ast.Load()) if _is_key(key):
+            mapping, key_text = operand(code(source, value)), code(source, key)
             unlike = 0.0 if not isinstance(key, ast.Constant) or isinstance(key.value, str) else 1.5
             yield replace(source, node, f"{mapping}.get({key_text})", NAME, 2.8 + unlike)
             yield replace(source, node, f"{mapping}.get({key_text}, 0)", NAME, 3.0 + unlike)
@@ -83,6 +83,12 @@ def _safe(source: Source, node: ast.expr) -> Iterator[Candidate]:
     )
     if iterated and isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
         yield replace(source, node, f"{code(source, node)} or []", NAME, 3.4)
+
+
+def _is_key(node: ast.expr) -> bool:
+    """Whether an index could be a mapping's key: no slice in it, no count from the end."""
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    return not any(isinstance(part, ast.Slice | ast.Starred | ast.UnaryOp) for part in parts)
 
 
 def _added_argument(source: Source, call: ast.Call, argument: str, cost: float) -> Candidate:
@@ -124,16 +130,20 @@ def _beginning(source: Source, function: FunctionNode) -> Iterator[Candidate]:
         return
     given = [name for name in parameters(function) if name not in ("self", "cls")]
     returned = _returned(source, function)
+    yields = is_generator(function)
     for place, name in enumerate(given[:MOST_GUARDED]):
-        for number, result in enumerate((*returned, name)):
+        for number, result in enumerate(returned if yields else (*returned, name)):
             yield from _line(source, body[0], f"if not {name}:", f"return {result}", 3.2 + 0.2 * place + 0.15 * number)
         known = role(source, body[0], name)
         if Role.NUMBER in known or known is Role.UNKNOWN:
             for test in (f"{name} <= 0", f"{name} <= 1", f"{name} < 0"):
-                for number, result in enumerate((*returned[:3], name)):
+                results = returned if yields else dict.fromkeys((name, *returned[:2], "0", "1"))
+                for number, result in enumerate(results):
                     cost = 3.8 + 0.2 * place + 0.15 * number
                     yield from _line(source, body[0], f"if {test}:", f"return {result}", cost)
-        yield from _line(source, body[0], f"if {name} is None:", "return None", 3.4 + 0.2 * place)
+        yield from _line(
+            source, body[0], f"if {name} is None:", f"return {'' if yields else 'None'}", 3.4 + 0.2 * place
+        )
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
@@ -141,7 +151,10 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 
 def _returned(source: Source, function: ast.AST) -> tuple[str, ...]:
-    """Results that fit the function: the constants it returns, empty forms of what it returns, the usual ones."""
+    """Results that fit the function: the constants it returns, empty forms of what it returns, the usual ones; of a
+    generator none but the bare `return`."""
+    if isinstance(function, FunctionNode) and is_generator(function):
+        return ("",)
     found: dict[str, None] = {}
     for node in ast.walk(function):
         match node:
@@ -160,7 +173,7 @@ def _returned(source: Source, function: ast.AST) -> tuple[str, ...]:
 
 
 def _line(source: Source, statement: ast.stmt, test: str, then: str, cost: float) -> Iterator[Candidate]:
-    found = insert_before(source, statement, (test, f"\t{then}"), NAME, cost)
+    found = insert_before(source, statement, (test, f"\t{then.rstrip()}"), NAME, cost)
     if found is not None:
         yield found
 

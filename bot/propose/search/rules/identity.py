@@ -13,8 +13,6 @@ from bot.propose.search.writing import insert_before, operand, reoperator, repla
 
 NAME = "identity"
 
-_SINGLETONS = (None, True, False, Ellipsis)
-
 
 def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     """Equality for identity and the reverse; a fresh object for a shared one."""
@@ -38,7 +36,7 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
 def _compared(source: Source, node: ast.Compare) -> Iterator[Candidate]:
     members = [node.left, *node.comparators]
     for left, operator, right in zip(members, node.ops, node.comparators, strict=False):
-        single = any(isinstance(side, ast.Constant) and side.value in _SINGLETONS for side in (left, right))
+        single = _is_singleton(left) or _is_singleton(right)
         literal = any(isinstance(side, ast.Constant | ast.List | ast.Tuple | ast.Dict) for side in (left, right))
         match operator:
             case ast.Is():
@@ -53,6 +51,10 @@ def _compared(source: Source, node: ast.Compare) -> Iterator[Candidate]:
                 found = None
         if found is not None:
             yield found
+
+
+def _is_singleton(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
 
 
 def _mutable_defaults(source: Source, function: FunctionNode) -> Iterator[Candidate]:

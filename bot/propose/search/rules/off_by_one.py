@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bot.propose.search.facts import Role
 from bot.propose.search.scope import fits, names, role
-from bot.propose.search.source import code, expressions
-from bot.propose.search.types import Candidate, Source
+from bot.propose.search.source import code, expressions, span
+from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import operand, operands, replace
 
 NAME = "off_by_one"
@@ -95,10 +95,11 @@ def _range(source: Source, node: ast.Call, bounds: list[ast.expr]) -> Iterator[C
     for bound in bounds:
         yield from _around(source, bound, 1.1)
     if len(bounds) == 1 and not isinstance(bounds[0], ast.Starred):
-        stop = code(source, bounds[0])
-        yield replace(source, bounds[0], f"1, {stop}", NAME, 1.8, f"the range begins at 1: `range(1, {stop})`")
-        text = f"1, {operands(stop, '+', '1')}"
-        yield replace(source, bounds[0], text, NAME, 2.0, f"the range is 1 to `{stop}`")
+        stop, place = code(source, bounds[0]), span(source, bounds[0])[0]
+        edit = Edit(place, place, "1, ")
+        what = f"the range begins at 1: `range(1, {stop})`"
+        yield Candidate(source.path, node.lineno, (edit,), NAME, 1.8, what)
+        yield replace(source, node, f"range(1, {operands(stop, '+', '1')})", NAME, 2.0)
     if len(bounds) == 2:
         start, stop = code(source, bounds[0]), code(source, bounds[1])
         yield replace(source, node, f"range({stop})", NAME, 2.2)

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from bot.propose.search.facts import Role, facts
 from bot.propose.search.scope import conditions, names, role, scope_of
-from bot.propose.search.source import FunctionNode, code, enclosing_function, expressions, span
+from bot.propose.search.source import (
+    FunctionNode,
+    code,
+    enclosing_function,
+    expressions,
+    is_generator,
+    own_nodes,
+    span,
+)
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import insert_after, negation, operands, replace, rewrite
 
@@ -21,7 +29,8 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
     if isinstance(statement, FunctionNode):
         yield from _end_of(source, statement)
         return
-    if enclosing_function(source, statement) is None:
+    function = enclosing_function(source, statement)
+    if function is None or (isinstance(function, ast.AsyncFunctionDef) and is_generator(function)):
         return
     match statement:
         case ast.Return(value=None):
@@ -38,8 +47,6 @@ def candidates(source: Source, statement: ast.stmt) -> Iterator[Candidate]:
             yield Candidate(source.path, statement.lineno, edit, NAME, 4.0, f"return instead of setting `{target.id}`")
         case _:
             pass
-    if isinstance(enclosing_function(source, statement), ast.AsyncFunctionDef):
-        return  # `yield from` is not for these
     for node in expressions(source, statement):
         if isinstance(node, ast.Yield) and node.value is not None:
             start = span(source, node)[0]
@@ -106,24 +113,13 @@ def _answers(source: Source, value: ast.expr, near: tuple[str, ...]) -> Iterator
 def _end_of(source: Source, function: FunctionNode) -> Iterator[Candidate]:
     """A function that may fall off its end returns something."""
     last = function.body[-1]
-    if isinstance(last, ast.Return | ast.Raise) or any(
-        isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(function)
-    ):
+    if isinstance(last, ast.Return | ast.Raise) or is_generator(function):
         return
     local = [name for name in facts(scope_of(source, last)).bound if name not in ("self", "cls")]
     results = [*reversed(local[-MOST_NAMES:]), "None", "False", "True", "[]", "0", "self"]
-    gives = any(isinstance(node, ast.Return) and node.value is not None for node in _own(function))
+    gives = any(isinstance(node, ast.Return) and node.value is not None for node in own_nodes(function))
     for place, result in enumerate(results):
         cost = (2.4 if gives else 2.8) + 0.12 * place
         found = insert_after(source, last, (f"return {result}",), NAME, cost)
         if found is not None and (result != "self" or "self" in facts(scope_of(source, last)).arguments):
             yield found
-
-
-def _own(function: FunctionNode) -> Iterator[ast.AST]:
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, FunctionNode | ast.Lambda | ast.ClassDef):
-            pending.extend(ast.iter_child_nodes(node))

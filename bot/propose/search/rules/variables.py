@@ -91,11 +91,8 @@ def _name(source: Source, node: ast.Name) -> Iterator[Candidate]:
 
 def _swaps(source: Source, parts: list[ast.expr], cost: float) -> Iterator[Candidate]:
     for one, other in itertools.combinations(parts[:6], 2):
-        if (
-            not isinstance(one, ast.Starred)
-            and not isinstance(other, ast.Starred)
-            and code(source, one) != code(source, other)
-        ):
+        movable = not isinstance(one, ast.Starred | ast.Slice) and not isinstance(other, ast.Starred | ast.Slice)
+        if movable and code(source, one) != code(source, other):
             yield swap(source, one, other, NAME, cost + (0.0 if parts.index(other) == parts.index(one) + 1 else 0.3))
 
 
