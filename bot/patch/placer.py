@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
-from bot.patch.matching import Reindent, Tolerance, indentation, nearest, positions, quoted
+from bot.patch.matching import Tolerance, indentation, nearest, positions, quoted
+from bot.patch.splices import Splice, join, splices_of, unterminated
 from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
 
 _ELISION = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Splice:
-    """Replace file lines [start, end) by `lines` (without line ends)."""
-
-    start: int
-    end: int
-    lines: tuple[str, ...]
-    unterminated: bool | None = None  # None: nothing is said about the end of the file
 
 
 def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
@@ -119,7 +109,7 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
     if terminated:
         ended.pop()
     lines = [line.removesuffix("\r") for line in ended]
-    splices: list[_Splice] = []
+    splices: list[Splice] = []
     displacement = 0
     for number, hunk in enumerate(hunks, 1):
         placed = _place_hunk(lines, hunk, displacement, f"hunk {number} of {path}", path)
@@ -133,42 +123,16 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
     for before, after in pairwise(splices):
         if after.start < before.end or (after.start == before.start and before.end == after.end):
             return Refusal(f"two hunks of {path} change the same line {after.start + 1}; send one hunk for both", path)
-    return _join(ended, terminated, splices)
-
-
-def _join(ended: list[str], terminated: bool, splices: Sequence[_Splice]) -> str:
-    """The file with its splices; added lines take the line end of the line before them (else of the one after)."""
-    result: list[str] = []
-    position = 0
-    count = len(ended)
-    final_newline = terminated or not ended
-    for splice in splices:
-        result += ended[position : splice.start]
-        neighbours = [*ended[splice.start : splice.end], *ended[max(splice.start - 1, 0) : splice.start + 1]]
-        # The last line without a newline says nothing of line ends.
-        known = [line for line in neighbours if terminated or line is not ended[-1]]
-        end = "\r" if known and known[0].endswith("\r") else ""
-        if splice.start == count and not terminated and result and end:
-            result[-1] = result[-1].removesuffix("\r") + "\r"
-        result += [line + end for line in splice.lines]
-        position = splice.end
-        if splice.unterminated is not None and splice.end == count:
-            final_newline = not splice.unterminated
-    result += ended[position:]
-    if not result:
-        return ""
-    if not final_newline:
-        result[-1] = result[-1].removesuffix("\r")
-    return "\n".join(result) + ("\n" if final_newline else "")
+    return join(ended, terminated, splices)
 
 
 def _place_hunk(
     lines: list[str], hunk: HunkDraft, displacement: int, name: str, path: str
-) -> tuple[int, list[_Splice]] | Refusal:
+) -> tuple[int, list[Splice]] | Refusal:
     wanted = [line.text for line in hunk.old]
     if not any(text.strip() for text in wanted):
         if not lines and not any(wanted):
-            return 0, [_Splice(0, 0, tuple(line.text for line in hunk.lines if line.kind == "+"), _unterminated(hunk))]
+            return 0, [Splice(0, 0, tuple(line.text for line in hunk.lines if line.kind == "+"), unterminated(hunk))]
         return Refusal(
             f"{name} quotes no line of the file, so its place cannot be known; add unchanged lines before and after",
             path,
@@ -185,7 +149,7 @@ def _place_hunk(
                 f" It looks for:\n{quoted(wanted)}",
                 path,
             )
-        splices = _splices(lines, hunk.lines, start)
+        splices = splices_of(lines, hunk.lines, start)
         if splices is not None:
             return start, splices
         return Refusal(
@@ -243,49 +207,6 @@ def _inside(lines: list[str], found: tuple[int, ...], section: str) -> tuple[int
     return tuple(start for start in found if heads[0] <= start < end)
 
 
-def _splices(lines: list[str], hunk: Sequence[DraftLine], start: int) -> list[_Splice] | None:
-    """The changes of a hunk whose old lines begin at `start`; None where its indentation cannot be carried over."""
-    old = [line for line in hunk if line.kind != "+"]
-    reindent = Reindent([(line.text, lines[start + offset]) for offset, line in enumerate(old)])
-    if not reindent.consistent:
-        return None
-    splices: list[_Splice] = []
-    position = start
-    removed, added = 0, list[str]()
-    unterminated: bool | None = None
-
-    def flush() -> None:
-        nonlocal removed, unterminated
-        if removed or added:
-            end = position
-            splices.append(_Splice(end - removed, end, tuple(added), unterminated))
-        removed, unterminated = 0, None
-        added.clear()
-
-    for line in hunk:
-        if line.kind == " ":
-            flush()
-            position += 1
-        elif line.kind == "-":
-            if added:
-                flush()
-            position += 1
-            removed += 1
-            unterminated = False if line.unterminated else unterminated
-        else:
-            text = reindent.line(line.text)
-            if text is None:
-                return None
-            added.append(text)
-            unterminated = True if line.unterminated else unterminated
-    flush()
-    return splices
-
-
-def _unterminated(hunk: HunkDraft) -> bool:
-    return any(line.unterminated for line in hunk.lines if line.kind == "+")
-
-
 def _parts(hunk: HunkDraft) -> list[HunkDraft]:
     """The hunk cut at context lines like "..." or "# ... unchanged", by which authors leave code out."""
     parts: list[list[DraftLine]] = [[]]
@@ -299,9 +220,9 @@ def _parts(hunk: HunkDraft) -> list[HunkDraft]:
 
 def _place_parts(
     lines: list[str], parts: Sequence[HunkDraft], name: str, path: str
-) -> tuple[int, list[_Splice]] | Refusal:
+) -> tuple[int, list[Splice]] | Refusal:
     """Place the parts one after the other; each must fit in one place only behind the one before."""
-    splices: list[_Splice] = []
+    splices: list[Splice] = []
     first: int | None = None
     floor = 0
     for number, part in enumerate(parts, 1):
@@ -311,7 +232,7 @@ def _place_parts(
         if isinstance(placed, Refusal):
             return placed
         start, found = placed
-        splices += [_Splice(s.start + floor, s.end + floor, s.lines, s.unterminated) for s in found]
+        splices += [Splice(s.start + floor, s.end + floor, s.lines, s.unterminated) for s in found]
         first = start + floor if first is None else first
         floor += start + len(part.old)
     return first or 0, splices

@@ -12,14 +12,14 @@ from bot.evidence.delta import delta
 from bot.evidence.failures import read_failure
 from bot.evidence.test_paths import is_test_path
 from bot.evidence.text import head_tail
-from bot.evidence.types import Delta, Phase, TestCase, TestId, TestReport
+from bot.evidence.types import Delta, Phase, TestId, TestReport
 from bot.patch.apply import apply_overlay
 from bot.patch.hunks import subset, units
 from bot.patch.types import Applied, Refusal
 from bot.ports import RunResult
 from bot.verify.base import Case
 from bot.verify.bench import SandboxBench
-from bot.verify.proof import counted, fault, healed_files, names, passed
+from bot.verify.proof import also_healed, counted, fails_as_stated, fault, healed_files, names, passed
 from bot.verify.types import (
     Failing,
     Gate,
@@ -39,8 +39,6 @@ MOST_UNITS = 12
 """Hunks up to which each is tried for need; a larger patch would cost too many runs, and the gate says so."""
 OUTPUT = 6_000
 """Characters of a failing run's output that go into a verdict."""
-ASSERTIONS = frozenset({"AssertionError", "Failed"})
-"""What a new test may fail with besides the failure's own exception: an assertion, or pytest's `raises` and `fail`."""
 
 
 def judge(
@@ -145,7 +143,7 @@ class _Walk:
     def to_end(self) -> Plausible:
         """Gates suite and stable."""
         after = self._suite()
-        healed = self._also_healed(after)
+        healed = also_healed(after, self.case.base.failures, self.case.cluster)
         self._stable(healed)
         grade = max((objection.grade for objection in self.objections), default=Grade.ALLOWED)
         if any(gate.status is GateStatus.REVIEW for gate in self.gates):
@@ -213,7 +211,7 @@ class _Walk:
         run = self.bench.run(self._new_files(), dict(self.tests), purpose="red")
         cases = [case for case in run.report or () if case.id.file in self.tests]
         red = [case for case in cases if case.outcome.is_failure]
-        wrong = [case for case in red if not self._for_the_stated_reason(case)]
+        wrong = [case for case in red if not fails_as_stated(case, self.case.cluster, self.case.is_project)]
         if not red:
             what = f"{counted(len(cases))} passed" if cases else f"no new test ran ({run.problem or 'none collected'})"
             message = f"the new test does not fail without the fix: {what} at base"
@@ -222,7 +220,7 @@ class _Walk:
             seen = read_failure(wrong[0], self.case.is_project)
             message = (
                 f"{wrong[0].id.node_id} fails without the fix with {seen.exception}: {seen.message[:200]}, which is "
-                f"neither {self._exception()} nor a failed assertion"
+                f"neither {self.case.cluster.failures[0].exception} nor a failed assertion"
             )
             self._unproven(message, run)
         evidence = f"{len(red)} of {counted(len(cases))} in {', '.join(self.tests)} failed at base, as stated"
@@ -274,19 +272,13 @@ class _Walk:
             self.decide(GateName.SUITE, GateStatus.PASSED, evidence, run)
         return after
 
-    def _also_healed(self, after: TestReport) -> tuple[TestId, ...]:
-        """Tests of other clusters that failed at base every time and pass now: one cause can have several faces."""
-        cases, targets = after.by_id(), set(self.case.cluster.ids)
-        ids = (failure.case.id for failure in self.case.base.failures)
-        return tuple(test for test in ids if test not in targets and passed(cases.get(test)))
-
     def _stable(self, healed: tuple[TestId, ...]) -> None:
         proof = (*self._proof(), *healed)
         runs = []
         for number in range(1, STABLE_RUNS + 1):
             run = self.bench.run(proof, self.applied.overlay, purpose=f"stable {number} of {STABLE_RUNS}")
             runs.append(run)
-            wrong = fault(run, self.case.cluster, tuple(self.tests))
+            wrong = fault(run, self.case.cluster, tuple(self.tests), healed)
             if wrong is not None:
                 self._fail(GateName.STABLE, f"run {number} of {STABLE_RUNS}: {wrong}", run)
         count = len(self.case.cluster.ids) + len(self.new_ids) + len(healed)
@@ -300,16 +292,6 @@ class _Walk:
 
     def _proof(self) -> tuple[TestId, ...]:
         return (*self.case.cluster.ids, *self._new_files())
-
-    def _exception(self) -> str:
-        return self.case.cluster.failures[0].exception
-
-    def _for_the_stated_reason(self, case: TestCase) -> bool:
-        exception = read_failure(case, self.case.is_project).exception
-        if case.phase is not Phase.CALL:
-            # A test that cannot be collected or set up proves nothing, unless that is the very failure at hand.
-            return case.phase is self.case.cluster.failures[0].case.phase and exception == self._exception()
-        return exception in ASSERTIONS or exception == self._exception()
 
     def _unproven(self, message: str, run: RunResult) -> None:
         self.decide(GateName.RED, GateStatus.FAILED, message, run)
