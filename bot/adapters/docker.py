@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bot.adapters import docker_box
-from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape, split
+from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape
 from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_events import OomWatch
 from bot.adapters.docker_extras import add_extras
-from bot.adapters.docker_files import Packed, pack_files, pack_tree, put
+from bot.adapters.docker_files import CLOSING, Packed, pack_tree, put
 from bot.adapters.docker_services import start_services
 from bot.adapters.docker_setup import Image, setup_image
 from bot.errors import SandboxError
@@ -112,21 +113,23 @@ class DockerEnvironment:
     def open(self, overlay: Overlay | None = None) -> DockerBox:
         if self._closed:
             raise SandboxError("this environment is closed; set it up again")
+        added, deleted = self._packed.pack(overlay or {})
         prepared, self._next = self._next, None
         if prepared is None:
-            return self._make(overlay or {})
+            return self._make(added, deleted)
         box = prepared.result()
-        if overlay:
-            try:
-                box.overlay(overlay)
-            except BaseException:
-                box.close()
-                raise
+        try:
+            if overlay:
+                box.write(added)
+                box.delete(deleted)
+        except BaseException:
+            box.close()
+            raise
         return box
 
     def prepare(self) -> None:
         if self._next is None and not self._closed:
-            self._next = self._executor.submit(self._make, {})
+            self._next = self._executor.submit(self._make, CLOSING, ())
 
     def close(self) -> None:
         if self._closed:
@@ -139,11 +142,9 @@ class DockerEnvironment:
         self._oom.close()
         self._packed.close()
 
-    def _make(self, overlay: Overlay) -> DockerBox:
-        """A box with the tree and what set-up generated, and then the overlay: its files in the same copy."""
+    def _make(self, added: bytes, deleted: Sequence[str]) -> DockerBox:
+        """A box with the tree, what set-up generated, the tar `added` in the same copy, and without `deleted`."""
         engine, shape = self._engine, self._shape
-        written, deleted = split(overlay)
-        added = pack_files(written)
         others = start_services(engine, shape.image, self._services) if self._services else ()
         container = ""
         try:

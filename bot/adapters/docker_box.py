@@ -18,7 +18,7 @@ from bot.adapters.docker_engine import IDLE, UID, USER, Engine
 from bot.adapters.docker_events import OomWatch
 from bot.adapters.docker_files import pack_files, put, refuse_links, relative_path, take
 from bot.errors import SandboxError
-from bot.ports import Command, Execution, Limits, Overlay
+from bot.ports import Command, Execution, Limits
 from bot.publish import untrusted
 
 WORKSPACE = "/workspace"
@@ -146,12 +146,9 @@ class DockerBox:
         if files:
             put(self._engine, self._container, CONTROL, pack_files(files))
 
-    def overlay(self, files: Overlay) -> None:
-        """Write and delete files of the workspace."""
-        written, deleted = split(files)
-        self.delete(deleted)
-        if written:
-            put(self._engine, self._container, WORKSPACE, pack_files(written))
+    def write(self, archive: bytes) -> None:
+        """Unpack a tar in the workspace."""
+        put(self._engine, self._container, WORKSPACE, archive)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files of the workspace; silent where they are gone."""
@@ -181,7 +178,7 @@ class DockerBox:
         if ran.stopped:
             self._dead = f"was killed: {ran.stopped}"
             output += f"\n[killed: {ran.stopped}]\n"
-        oom_killed = self._oom.take(self._container, ran.id)
+        oom_killed = ran.id is not None and self._oom.take(self._container, ran.id)
         self._engine.raise_if_cancelled()
         return Execution(ran.exit_code, output, ran.seconds, ran.timed_out, oom_killed, ran.truncated)
 
@@ -223,12 +220,6 @@ class DockerBox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def split(overlay: Overlay) -> tuple[dict[str, bytes], list[str]]:
-    """What an overlay writes, and what it deletes."""
-    written = {path: content for path, content in overlay.items() if content is not None}
-    return written, [relative_path(path) for path, content in overlay.items() if content is None]
 
 
 def disk_watch(engine: Engine, container: str, path: str, allowed: int) -> Callable[[], str]:

@@ -10,7 +10,7 @@ import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,7 @@ from docker.errors import NotFound
 
 from bot.adapters.docker_engine import UID, Engine
 from bot.errors import SandboxError
+from bot.ports import Overlay
 
 CHUNK = 1 << 20
 CLOSING = bytes(2 * tarfile.BLOCKSIZE)
@@ -30,13 +31,20 @@ DIRECTORY = 0x80000000
 class Packed:
     """A packed tree, for many boxes: an unlinked tar that ends after `end` bytes, without the closing blocks.
 
-    paths: its files and links, relative. size: their bytes.
+    paths: its files and links, relative. executables: those that may be run. size: their bytes.
     """
 
     file: IO[bytes]
     paths: tuple[str, ...]
+    executables: frozenset[str]
     size: int
     end: int
+
+    def pack(self, overlay: Overlay) -> tuple[bytes, list[str]]:
+        """A tar of what `overlay` writes, existing files in their mode, and the paths that it deletes."""
+        written = {path: content for path, content in overlay.items() if content is not None}
+        deleted = [relative_path(path) for path, content in overlay.items() if content is None]
+        return pack_files(written, executables=self.executables), deleted
 
     def chunks(self, more: bytes = CLOSING) -> Iterator[bytes]:
         """The archive and then `more`, a whole tar whose entries win; several threads may read at once."""
@@ -66,8 +74,9 @@ def pack_tree(root: Path) -> Packed:
     """
     if not root.is_dir():
         raise SandboxError(f"there is no checkout at {root}; nothing can be put into the sandbox")
-    packed = Packed(tempfile.TemporaryFile(prefix="grokfix-tree-"), (), 0, 0)  # noqa: SIM115 (closed by Packed)
+    packed = Packed(tempfile.TemporaryFile(prefix="grokfix-tree-"), (), frozenset(), 0, 0)  # noqa: SIM115 (closed by Packed)
     paths: list[str] = []
+    executables: set[str] = set()
     try:
         with packed.appending() as archive:
             for path in _walk(root):
@@ -83,6 +92,8 @@ def pack_tree(root: Path) -> Packed:
                 elif stat.S_ISREG(status.st_mode):
                     with path.open("rb") as source:
                         mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+                        if mode == 0o755:
+                            executables.add(relative)
                         entry = _entry(relative, tarfile.REGTYPE, mode=mode, mtime=status.st_mtime)
                         entry.size = os.fstat(source.fileno()).st_size
                         archive.addfile(entry, source)
@@ -92,6 +103,7 @@ def pack_tree(root: Path) -> Packed:
         packed.close()
         raise SandboxError(f"the checkout at {root} cannot be packed for the sandbox: {error}") from error
     packed.paths = tuple(paths)
+    packed.executables = frozenset(executables)
     return packed
 
 
@@ -104,7 +116,9 @@ def _walk(root: Path) -> Iterator[Path]:
             yield Path(folder, name)
 
 
-def pack_files(files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644) -> bytes:
+def pack_files(
+    files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644, executables: Set[str] = frozenset()
+) -> bytes:
     """A tar of whole files by relative path, with the folders above them; as new as now."""
     buffer = io.BytesIO()
     made: set[str] = set()
@@ -115,7 +129,7 @@ def pack_files(files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644)
                 if folder not in made:
                     made.add(folder)
                     archive.addfile(_entry(folder, tarfile.DIRTYPE, uid=uid, mode=0o755))
-            entry = _entry(path, tarfile.REGTYPE, uid=uid, mode=mode)
+            entry = _entry(path, tarfile.REGTYPE, uid=uid, mode=0o755 if path in executables else mode)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()

@@ -15,6 +15,8 @@ from docker.errors import APIError, NotFound
 from bot.adapters.docker_engine import Engine, Foreign
 
 HEADER = struct.Struct(">BxxxL")  # Docker Engine API, "Stream format" of container attach
+# Two pipes would lose the order of what came out of them. argv stays argv: the shell sees it as parameters.
+ONE_STREAM = ("sh", "-c", 'exec "$@" 2>&1', "sh")
 TICK = 0.25  # seconds between looks at the clock, the cancel flag and the watch
 KILLED = 137  # 128 + SIGKILL
 
@@ -55,9 +57,12 @@ class Capped:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How an exec went. exit_code: its own, -1 where it was killed for time. stopped: the watch's reason to kill."""
+    """How an exec went. exit_code: its own, -1 where it was killed for time. stopped: the watch's reason to kill.
 
-    id: str
+    id: the exec's, None where it never became a process (no such working directory).
+    """
+
+    id: str | None
     exit_code: int
     output: str
     truncated: bool
@@ -81,7 +86,7 @@ def run(
     """Run `argv`; at its limit, or where `watch` gives a reason, the whole container is killed (an exec cannot be)."""
     with engine.doing("starting a command in the sandbox"):
         created = engine.api.exec_create(
-            container, list(argv), user=user, environment=dict(environment or {}), workdir=cwd
+            container, [*ONE_STREAM, *argv], user=user, environment=dict(environment or {}), workdir=cwd
         )["Id"]
         start = time.monotonic()
         # Not the SDK's exec_start: it asks for an upgrade and then reads past what http.client has buffered.
@@ -116,8 +121,16 @@ def run(
         with engine.doing("reading a command's output"):
             raise reader.error
     output, truncated = reader.output.text()
-    exit_code = -1 if timed_out else _exit_code(engine, created)
-    return Ran(created, exit_code, output, truncated, elapsed, timed_out, stopped)
+    exit_code, became = _ending(engine, created)
+    return Ran(
+        created if became else None,
+        -1 if timed_out else exit_code,
+        output,
+        truncated,
+        elapsed,
+        timed_out,
+        stopped,
+    )
 
 
 def kill(engine: Engine, container: str) -> None:
@@ -130,14 +143,15 @@ def kill(engine: Engine, container: str) -> None:
                 raise
 
 
-def _exit_code(engine: Engine, created: str) -> int:
-    """The exec's exit code; where the container died under it, as of a process that was killed."""
+def _ending(engine: Engine, created: str) -> tuple[int, bool]:
+    """The exec's exit code (of a killed process where the container died under it), and whether it became a process."""
     with engine.doing("asking how a command ended"):
         try:
-            code = engine.api.exec_inspect(created)["ExitCode"]
+            state = engine.api.exec_inspect(created)
         except NotFound:
-            return KILLED
-    return KILLED if code is None else int(code)
+            return KILLED, True
+    code = state["ExitCode"]
+    return (KILLED if code is None else int(code)), code is None or bool(state["Pid"])
 
 
 class _Reader(threading.Thread):
