@@ -157,7 +157,7 @@ def _place_hunk(
             f" copy the file's lines as they are:\n{quoted(lines[start : start + len(wanted)], start + 1)}",
             path,
         )
-    if hunk.old[-1].bare:  # probably a line of what followed the hunk
+    if hunk.lines[-1].bare:  # probably a line of what followed the hunk
         body = list(hunk.lines)
         while body and body[-1].bare:
             body.pop()

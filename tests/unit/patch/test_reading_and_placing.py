@@ -6,7 +6,7 @@ import difflib
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.patch.placer import place
@@ -297,6 +297,7 @@ def test_correct_diffs_lead_where_they_say(
     st.text(alphabet="ab +-@\\\n\r\t.`*/dev", max_size=300),
     st.sampled_from(["", HEADER, "```diff\n" + HEADER + "@@ -1 +1 @@\n"]),
 )
+@example("@\n+", "```diff\n" + HEADER + "@@ -1 +1 @@\n")  # a bare line before an added one
 def test_no_text_breaks_the_reader(text: str, head: str) -> None:
     outcome(head + text)
 
