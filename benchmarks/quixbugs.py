@@ -35,7 +35,7 @@ from bot.toolchains.python import PythonToolchain
 from bot.toolchains.types import Runtime
 from bot.workspace.git import Repository
 
-TEST_SECONDS = 3
+TEST_SECONDS = 1
 """Limit of one test, by pytest-timeout: some of the broken programs never end."""
 INPUTS = 200
 REVIEWED = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW)
@@ -166,7 +166,10 @@ def repair(tree: Path, scratch: Path, minutes: float, jobs: int, searches: list[
         Budget(settings.limits, clock),
         proposer,
     )
-    return run(Job(suite, trusted=True), settings, tools, Stages(clock))
+    stages = Stages(clock)
+    result = run(Job(suite, trusted=True), settings, tools, stages)
+    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages.seconds.items()), file=sys.stderr)
+    return result
 
 
 def agrees(clone: Path, tree: Path, program: str) -> bool:

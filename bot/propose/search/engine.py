@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 from bot.diagnose.types import Diagnosis, Evidence, Location
@@ -13,6 +14,7 @@ from bot.ports import Bench, Usage
 from bot.propose.search.diff import unified
 from bot.propose.search.generate import generate
 from bot.propose.search.plan import Neighbourhood, neighbourhood
+from bot.propose.search.ranking import Found, takes_work_away
 from bot.propose.search.reduce import NoReduction, reduce
 from bot.propose.search.types import Candidate
 from bot.propose.search.validate import Trial, TrialOutcome, Validator, Work
@@ -22,8 +24,10 @@ from bot.verify.types import Failing, Unproven
 
 FIRST_BATCH = 100
 LARGEST_BATCH = 1600
-LINGER_SECONDS = 4.0
-"""How long a batch goes on after its first plausible candidate: a better one may be close behind."""
+LINGER_SECONDS = 0.5
+"""How long a batch goes on after a plausible candidate: those beside it may end a little later."""
+DOUBT_SECONDS = 4.0
+"""The same where a better one may be close behind: it leaves other failing tests to heal, or it takes work away."""
 BASELINE_SECONDS = 30.0
 REDUCTION_SECONDS = 20.0
 UNPROVEN = "The reduced test proved nothing when it was run; the existing failing test stands as the proof."
@@ -35,21 +39,25 @@ PATIENT = 8.0
 class _Search:
     """Where the search for one cluster stands. Candidates carry their number in the generator's order.
 
-    plausible: not yet proposed, best first: those that heal most other failing tests, then in order.
+    plausible: not yet proposed, best first (ranking.py). read: a file's text at base.
     also: tests that an earlier proposal broke. proposed: the last proposal's candidate where a new test went with it.
     """
 
     evidence: Evidence
+    read: Callable[[str], str | None]
     candidates: Iterator[tuple[int, Candidate]]
     batch: int = FIRST_BATCH
     tried: int = 0
     spent: float = 0.0
     pending: list[tuple[int, Candidate]] = field(default_factory=list)
     slow: list[tuple[int, Candidate]] = field(default_factory=list)
-    plausible: list[tuple[int, int, Candidate]] = field(default_factory=list)
+    plausible: list[Found] = field(default_factory=list)
     also: tuple[TestId, ...] = ()
     proposed: Candidate | None = None
     tests: Neighbourhood | None = None
+
+    def takes_work(self, candidate: Candidate) -> bool:
+        return takes_work_away(candidate, self.read(candidate.path) or "")
 
 
 class SearchProposer:
@@ -80,13 +88,13 @@ class SearchProposer:
         """The next plausible candidate; continues after the last one where there were attempts."""
         key = evidence.cluster.fingerprint
         if key not in self._searches:
-            candidates = generate(evidence.locations, lambda path: read_text(bench.tree, path))
-            self._searches[key] = _Search(evidence, enumerate(candidates))
+            read = cache(partial(read_text, bench.tree))
+            self._searches[key] = _Search(evidence, read, enumerate(generate(evidence.locations, read)))
         search = self._searches[key]
         if search.proposed is not None and attempts and isinstance(attempts[-1].verdict, Unproven):
             # The fix was not judged, only its test: once more, with the failing test as the proof.
             candidate, search.proposed = search.proposed, None
-            return self._proposal(search, candidate, bench, NoReduction(UNPROVEN))
+            return self._proposal(search, candidate, NoReduction(UNPROVEN))
         _learn(search, attempts)
         with Validator(self._toolchain, self._runtime, bench, self._jobs) as validator:
             spent = search.spent
@@ -100,7 +108,7 @@ class SearchProposer:
         """The best plausible candidate that has not been proposed."""
         while True:
             if search.plausible:
-                return search.plausible.pop(0)[2]
+                return search.plausible.pop(0).candidate
             left = self._left(search, validator, bench)
             if left <= 0 or search.tried >= self._most:
                 return _stop(search, StopReason.BUDGET, "its share of the budget is spent")
@@ -129,8 +137,15 @@ class SearchProposer:
         if patient:
             batch, search.slow = search.slow[: search.batch], search.slow[search.batch :]
         plan = tests.plan_with(PATIENT) if patient else tests.plan
-        work = [Work(candidate, tests.rest(candidate)) for _, candidate in batch]
-        trials = {id(trial.candidate): trial for trial in validator.validate(plan, work, left, LINGER_SECONDS)}
+        work = [
+            Work(
+                candidate,
+                tests.rest(candidate),
+                DOUBT_SECONDS if tests.plan.others or search.takes_work(candidate) else LINGER_SECONDS,
+            )
+            for _, candidate in batch
+        ]
+        trials = {id(trial.candidate): trial for trial in validator.validate(plan, work, left)}
         search.batch = min(search.batch * 2, LARGEST_BATCH)
         if not trials and validator.fault:
             search.slow, search.pending, search.candidates = [], [], iter(())
@@ -142,10 +157,10 @@ class SearchProposer:
                 continue
             search.tried += not patient
             if trial.outcome is TrialOutcome.PLAUSIBLE:
-                search.plausible.append((-trial.healed, order, candidate))
+                search.plausible.append(Found(candidate, order, trial.healed, search.takes_work(candidate)))
             elif trial.outcome is TrialOutcome.TIMEOUT and not patient:
                 search.slow.append((order, candidate))
-        search.plausible.sort(key=lambda one: one[:2])
+        search.plausible.sort(key=lambda found: found.rank)
 
     def _left(self, search: _Search, validator: Validator, bench: Bench) -> float:
         left = bench.seconds_left()
@@ -159,10 +174,10 @@ class SearchProposer:
             search.evidence, candidate, search.tests, validator, bench.tree, seconds, timeout_mark=timeout_mark
         )
         search.proposed = None if isinstance(reduction, NoReduction) else candidate
-        return self._proposal(search, candidate, bench, reduction)
+        return self._proposal(search, candidate, reduction)
 
-    def _proposal(self, search: _Search, candidate: Candidate, bench: Bench, test: NewTest | NoReduction) -> Proposal:
-        before = read_text(bench.tree, candidate.path)
+    def _proposal(self, search: _Search, candidate: Candidate, test: NewTest | NoReduction) -> Proposal:
+        before = search.read(candidate.path)
         assert before is not None
         return Proposal(
             diagnosis=_diagnosis(search, candidate, before),
@@ -195,7 +210,7 @@ def _learn(search: _Search, attempts: Sequence[Attempt]) -> None:
     if new:
         search.also += new
         search.tests = None
-        search.pending = [(order, candidate) for _, order, candidate in search.plausible] + search.pending
+        search.pending = [(found.order, found.candidate) for found in search.plausible] + search.pending
         search.plausible = []
 
 

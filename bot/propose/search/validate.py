@@ -92,10 +92,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A candidate with the tests (indices into the plan's) that have to pass after the targets."""
+    """A candidate with the tests (indices into the plan's) that have to pass after the targets.
+
+    linger: seconds that the worker goes on with others when this one is plausible.
+    """
 
     candidate: Candidate
     rest: tuple[int, ...]
+    linger: float = 0.0
 
 
 class Validator:
@@ -144,11 +148,10 @@ class Validator:
                     )
         return Baseline(tuple(tests), import_seconds)
 
-    def validate(self, plan: Plan, work: Sequence[Work], seconds: float, linger: float) -> tuple[Trial, ...]:
-        """Try candidates for at most `seconds`, and `linger` after the first plausible one; the untried are left
-        out."""
+    def validate(self, plan: Plan, work: Sequence[Work], seconds: float) -> tuple[Trial, ...]:
+        """Try candidates in order for at most `seconds`; those that were not reached are left out."""
         trials: dict[int, Trial] = {}
-        for claim in self.run("validate", plan, work, seconds, linger):
+        for claim in self.run("validate", plan, work, seconds):
             match claim:
                 case {"kind": "trial", "key": int() as key, "outcome": str() as outcome, "way": str() as way} if (
                     0 <= key < len(work) and outcome in set(TrialOutcome)
@@ -162,14 +165,12 @@ class Validator:
         plan: Plan,
         work: Sequence[Work],
         seconds: float,
-        linger: float = 0.0,
-        extra: Mapping[str, JsonValue] | None = None,
     ) -> Iterator[dict[str, JsonValue]]:
         """One job; yields its claims, each an object with a "kind" and nothing else that can be relied on."""
         box = self._open()
         self._number += 1
         job, results = f"job-{self._number}.json", f"results-{self._number}.jsonl"
-        box.put({job: json.dumps(self._job(box, mode, plan, work, seconds, linger, results, extra or {})).encode()})
+        box.put({job: json.dumps(self._job(box, mode, plan, work, seconds, results)).encode()})
         base = self._toolchain.run_plan(self._runtime, box, plan.tests, seconds=seconds)
         box.put(base.files)  # its settings say where imports come from
         argv = (self._runtime.interpreter, f"{box.control}/{LAUNCH}", job)
@@ -198,9 +199,7 @@ class Validator:
         plan: Plan,
         work: Sequence[Work],
         seconds: float,
-        linger: float,
         results: str,
-        extra: Mapping[str, JsonValue],
     ) -> dict[str, JsonValue]:
         plugins = [flag for name, flags in PLUGIN_ARGUMENTS.items() if name in self._runtime.plugins for flag in flags]
         return {
@@ -216,7 +215,6 @@ class Validator:
             "in_files": plan.in_files,
             "jobs": self._jobs,
             "seconds": seconds,
-            "linger": linger,
             "results": results,
             "candidates": [
                 {
@@ -224,10 +222,10 @@ class Validator:
                     "path": one.candidate.path,
                     "edits": [[edit.start, edit.end, edit.replacement] for edit in one.candidate.edits],
                     "rest": list(one.rest),
+                    "linger": one.linger,
                 }
                 for key, one in enumerate(work)
             ],
-            **extra,
         }
 
     def _open(self) -> Box:

@@ -11,12 +11,16 @@ from .harness import Wanted
 
 
 class CandidateJob(NamedTuple):
-    """A candidate: edits of one file, and the indices of the tests that must still pass when the targets do."""
+    """A candidate: edits of one file, and the indices of the tests that must still pass when the targets do.
+
+    linger: seconds to go on with others when this one is plausible.
+    """
 
     key: int
     path: str
     edits: tuple[tuple[int, int, str], ...]
     rest: tuple[int, ...]
+    linger: float
 
 
 class Job:
@@ -38,12 +42,12 @@ class Job:
                 os.path.realpath(os.path.join(self.root, one["path"])),
                 tuple((edit[0], edit[1], edit[2]) for edit in one["edits"]),
                 tuple(one["rest"]),
+                one["linger"],
             )
             for one in data["candidates"]
         ]
         self.jobs: int = data["jobs"]
         self.in_files: bool = data["in_files"]
-        self.linger: float = data["linger"]
         self.set_up: float = data["set_up"]
         self.results: str = data["results"]
         self.deadline = time.monotonic() + float(data["seconds"])

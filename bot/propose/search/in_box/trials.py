@@ -24,17 +24,17 @@ SWAP_SECONDS = 2.0  # of processor time to put a swap in place: far more than it
 
 
 class Stopper:
-    """When to stop: at the job's deadline, or some time after the first plausible candidate."""
+    """When to stop: at the job's deadline, or as soon after a plausible candidate as that one says."""
 
     def __init__(self, job: Job) -> None:
         self.deadline = job.deadline
-        self.linger = job.linger
+        self.lingers = {candidate.key: candidate.linger for candidate in job.candidates}
 
     def __call__(self) -> float:
         return self.deadline
 
-    def plausible(self) -> None:
-        self.deadline = min(self.deadline, time.monotonic() + self.linger)
+    def plausible(self, key: int) -> None:
+        self.deadline = min(self.deadline, time.monotonic() + self.lingers[key])
 
 
 def baseline(job: Job, results: Results) -> None:
@@ -190,7 +190,7 @@ def settling(results: Results, stopper: Stopper, way: str) -> Callable[[int, End
         outcome = "failed" if ending.fate == "said" else ending.fate
         if any(note.get("passed") is True for note in ending.notes):
             outcome = "plausible"
-            stopper.plausible()
+            stopper.plausible(key)
         healed = sum(1 for note in ending.notes if note.get("healed") is True)
         results.write("trial", key=key, outcome=outcome, healed=healed, seconds=round(ending.seconds, 4), way=way)
 
