@@ -42,7 +42,8 @@ def read_console(text: str, source: str) -> TestReport:
 
     lines, cut = _lines(text)
     if cut:
-        say(f"{cut:,} lines are longer than {LINE_LIMIT:,} characters; they were cut")
+        some = "1 line is" if cut == 1 else f"{cut:,} lines are"
+        say(f"{some} longer than {LINE_LIMIT:,} characters; {'it was' if cut == 1 else 'they were'} cut")
     for session in _sessions(lines):
         pytest = PytestSession(say)
         cases: list[TestCase] = [*pytest.read(session), *read_unittest(session)]

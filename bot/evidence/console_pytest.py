@@ -27,8 +27,9 @@ _OUTCOMES = {
 }
 _WORDS = "PASSED|XPASS|FAILED|ERROR|SKIPPED|XFAIL|RERUN|SUBFAIL(?:ED)?|SUBSKIPPED"
 _SUMMARY = re.compile(rf"({_WORDS})(?:\(.*?\)|\[.*?\])? (\S.*)")
-_VERBOSE = re.compile(rf"(\S.*?::.*?) ({_WORDS})(?:\(.*?\))?(?: \(.*\))?(?:\s*\[\s*\d+%\])?\s*")
-_WORKER = re.compile(rf"\[gw\d+\]\s*(?:\[\s*\d+%\]\s*)?({_WORDS})(?:\(.*?\))? (\S.*?)\s*")
+# Greedy on purpose: the last word of the line that can be the outcome is, and a long line takes linear time.
+_VERBOSE = re.compile(rf"(\S.*) ({_WORDS})(?:\([^()]*\))?(?: \(.*\))?(?:\s*\[\s*\d+%\])?")
+_WORKER = re.compile(rf"\[gw\d+\]\s*(?:\[\s*\d+%\]\s*)?({_WORDS})(?:\(.*?\))? (\S.*)")
 _PHASE = re.compile(r"ERROR (?:at (setup|teardown) of|collecting) (.+)")
 _CRASHED = re.compile(r"worker '[^']{1,40}' crashed while running '(.+)'")
 _CONFTEST = re.compile(r"(?:\w+Error|\w+Exception|\w+) while loading conftest '(.+)'\.?")
@@ -108,12 +109,13 @@ class PytestSession:
         self._remark(line)
 
     def _progress_line(self, line: str) -> None:
+        line = line.rstrip()
         worker = _WORKER.fullmatch(line)
         if worker is not None:
             self._verbose.append((worker[1], worker[2]))
             return
         verbose = _VERBOSE.fullmatch(line)
-        if verbose is not None and not line.startswith(("E ", ">", "FAILED ", "ERROR ")):
+        if verbose is not None and "::" in verbose[1] and not line.startswith(("E ", ">", "FAILED ", "ERROR ")):
             self._verbose.append((verbose[2], verbose[1]))
             return
         self._remark(line)

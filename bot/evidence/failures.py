@@ -26,9 +26,12 @@ _MASKS = (
     (re.compile(r"\b\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\b"), "<time>"),
     (re.compile(r"(?<![\w/.<])(?:[A-Za-z]:)?(?:[\\/][\w.@+~-]+){2,}[\\/]?"), "<path>"),
     (re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b"), "<id>"),
-    (re.compile(r"(?<![A-Za-z_])[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?![A-Za-z_])", re.IGNORECASE), "<number>"),
+    (re.compile(r"(?<!\w)[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", re.IGNORECASE), "<number>"),
 )
-_VALUES = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|\{[^{}\n]*\}|\([^()\n]*\)""")
+_VALUES = re.compile(
+    r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|\[[^\[\]\n]*\]|\{[^{}\n]*\}|\([^()\n]*\)"""
+    r"""|<number>|\b(?:None|True|False)\b"""
+)
 # "+  where 4 = total([1, 2])", "+    where 3 = <bound method Cart.total of <shop.Cart object at 0x7f…>>()"
 _WHERE = re.compile(r"\s*\+\s+where .{1,2000}? = (?:<(?:bound method|function) ([\w.]+)[^\n]*>|([A-Za-z_][\w.]*))\(")
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError"})
@@ -161,7 +164,7 @@ def _key(
         subject = _subject(lines)
         if subject:
             return "", path, subject
-        return mask(_valueless(message)), path, function
+        return _valueless(mask(message)), path, function
     if exception in _IMPORT_ERRORS and case.phase is Phase.COLLECTION and path in _files(case):
         return mask(message), "", ""
     return mask(message), path, function

@@ -12,6 +12,8 @@ from bot.publish.untrusted import log, one_line
 
 MESSAGE_LIMIT = 500
 """Characters of a failure's message in JSON; text shows one line of the terminal's width."""
+ID_LIMIT = 2000
+"""Characters of a test's id and its parts."""
 LISTED = 200
 """Failures that the text lists; JSON has them all."""
 
@@ -42,7 +44,7 @@ def render_json(report: TestReport) -> str:
         "totals": _totals(report),
         "failures": [_failure(failure) for failure in _failures(report)],
         "problems": [
-            {"source": one_line(problem.source), "message": one_line(problem.message, MESSAGE_LIMIT)}
+            {"source": _shown(problem.source), "message": _shown(problem.message, MESSAGE_LIMIT)}
             for problem in report.problems
         ],
     }
@@ -54,7 +56,7 @@ def place(failure: Failure) -> str | None:
     """ "path:line" of the innermost frame in the project, None where there is none."""
     for frame in reversed(failure.frames):
         if frame.in_project:
-            return f"{one_line(frame.path)}:{frame.line}"
+            return f"{_shown(frame.path)}:{frame.line}"
     return None
 
 
@@ -69,21 +71,21 @@ def _totals(report: TestReport) -> dict[str, JsonValue]:
 def _failure(failure: Failure) -> dict[str, JsonValue]:
     case = failure.case
     return {
-        "id": log(case.id.node_id),
-        "file": log(case.id.file),
-        "classname": log(case.id.classname),
-        "name": log(case.id.name),
+        "id": _shown(case.id.node_id, ID_LIMIT),
+        "file": _shown(case.id.file, ID_LIMIT),
+        "classname": _shown(case.id.classname, ID_LIMIT),
+        "name": _shown(case.id.name, ID_LIMIT),
         "outcome": case.outcome.value,
         "phase": case.phase.value,
-        "exception": one_line(failure.exception),
-        "message": one_line(failure.message, MESSAGE_LIMIT),
+        "exception": _shown(failure.exception),
+        "message": _shown(failure.message, MESSAGE_LIMIT),
         "place": place(failure),
         "fingerprint": failure.fingerprint,
     }
 
 
 def _text(report: TestReport, width: int) -> Iterator[str]:
-    totals = [f"{count:,} {name}" for name, outcome in _TOTALS if (count := report.count(outcome))]
+    totals = [_outcomes(count, name) for name, outcome in _TOTALS if (count := report.count(outcome))]
     yield f"{_number(len(report), 'test')}: {', '.join(totals)}" if totals else "no tests"
     listed = 0
     groups = cluster(_failures(report))
@@ -93,22 +95,31 @@ def _text(report: TestReport, width: int) -> Iterator[str]:
         yield ""
         first = group.failures[0]
         head = ": ".join(filter(None, (first.exception, first.message))) or first.case.outcome.value
-        yield log(one_line(head, width))
+        yield _shown(head, width)
         where = place(first)
         if where is not None:
-            yield log(f"  at {where}")
+            yield f"  at {where}"
         for failure in group.failures[: LISTED - listed]:
             listed += 1
             phase = f" ({failure.case.phase.value})" if failure.case.outcome is Outcome.ERROR else ""
-            yield log(f"  {one_line(failure.case.id.node_id, 1000)}{phase}")
+            yield f"  {_shown(failure.case.id.node_id, ID_LIMIT)}{phase}"
     failing = sum(len(group.failures) for group in groups)
     if failing > listed:
         yield f"\n… and {failing - listed:,} more failing tests; --format json lists them all"
     if report.problems:
         yield "\nproblems with the reports:"
         for problem in report.problems:
-            yield log(f"  {one_line(problem.source)} {one_line(problem.message, MESSAGE_LIMIT)}")
+            yield f"  {_shown(problem.source)}: {_shown(problem.message, MESSAGE_LIMIT)}"
+
+
+def _shown(text: str, limit: int = 300) -> str:
+    """One line that neither a terminal nor a job's log acts on."""
+    return log(one_line(text, limit))
 
 
 def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _outcomes(count: int, name: str) -> str:
+    return _number(1, "error") if name == "errors" and count == 1 else f"{count:,} {name}"
