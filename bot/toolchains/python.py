@@ -81,7 +81,7 @@ class PythonToolchain:
             selection=ids,
             lines=spectrum,
             line_seconds=seconds * _TRACE_SHARE,
-            test_seconds=seconds * _TEST_SHARE,
+            test_seconds=min(self.suite.test_seconds, seconds * _TEST_SHARE),
             thresholds=coverage_thresholds,
             junit=self.suite.junit if isinstance(command, Foreign) else "",
             import_roots=self._import_roots(),

@@ -54,8 +54,10 @@ def read_report(box: Box) -> TestReport | None:
     session = box_files.read_session(box)
     problems: list[Problem] = []
     merger = Merger()
+    # Every box lies elsewhere: without its own place, messages are alike from run to run and name the project's files.
+    place = f"{box.workspace}/".encode()
     for number, raw in enumerate(raws, start=1):
-        for case in iter_cases(io.BytesIO(raw), f"report {number}", problems):
+        for case in iter_cases(io.BytesIO(raw.replace(place, b"")), f"report {number}", problems):
             merger.add(replace(case, id=_placed(case.id, session)))
     problems += [Problem("report", remark) for remark in merger.remarks()]
     return TestReport(merger.cases(), tuple(problems))
