@@ -72,14 +72,15 @@ def expat_alone(path: Path) -> tuple[int, int]:
 
 def our_iterator(path: Path) -> tuple[int, int]:
     from bot.evidence.junit import iter_cases
-    from bot.evidence.types import Problem
+    from bot.evidence.types import Outcome, Problem
 
     problems: list[Problem] = []
     cases = failures = 0
+    failed = Outcome.FAILED
     with path.open("rb") as stream:
         for case in iter_cases(stream, path.name, problems):
             cases += 1
-            failures += case.outcome.is_failure
+            failures += case.outcome is failed
     assert not problems, problems
     return cases, failures
 
