@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from bot.propose.search.facts import Role
-from bot.propose.search.scope import conditions, names, role
+from bot.propose.search.scope import borrowed, conditions, names, role
 from bot.propose.search.source import code, expressions, span
 from bot.propose.search.types import Candidate, Edit, Source
 from bot.propose.search.writing import negation, operands, replace
@@ -49,8 +49,21 @@ def tests(source: Source, statement: ast.stmt) -> Iterator[ast.expr]:
                     yield from part.ifs
             case _:
                 pass
-    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Compare | ast.BoolOp):
+    if isinstance(statement, ast.Return | ast.Assign) and statement.value is not None and _asks(statement.value):
         yield statement.value
+
+
+def _asks(node: ast.expr) -> bool:
+    """Whether an expression is a question by its form."""
+    match node:
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Call(func=ast.Name(id=name)):
+            return name in ("isinstance", "issubclass", "hasattr", "callable", "any", "all", "bool")
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name.startswith(("is", "has")) or name in ("startswith", "endswith")
+        case _:
+            return False
 
 
 def _of_test(source: Source, test: ast.expr) -> Iterator[Candidate]:
@@ -110,6 +123,12 @@ def _questions(source: Source, test: ast.expr) -> Iterator[tuple[str, float]]:
         place += 1
         if place >= MOST_NAMES:
             break
+    own = [text for text in _own_attributes(source, test) if text != code(source, test)]
+    for number, text in enumerate(own[:MOST_NAMES]):
+        yield text, 3.4 + 0.12 * number
+        yield f"not {text}", 3.4 + 0.12 * number
+        yield f"{text} is not None", 3.6 + 0.12 * number
+        yield f"{text} is None", 3.6 + 0.12 * number
     for number, donor in enumerate(conditions(source, test)[:MOST_CONDITIONS]):
         if donor is not test and not any(donor is part for part in ast.walk(test)):
             text = code(source, donor)
@@ -122,6 +141,20 @@ def _questions(source: Source, test: ast.expr) -> Iterator[tuple[str, float]]:
             if name != collection:
                 yield f"{name} in {collection}", 4.0
                 yield f"{name} not in {collection}", 4.0
+
+
+def _own_attributes(source: Source, test: ast.expr) -> list[str]:
+    """`self.x` as the function reads or sets them, nearest lines first."""
+    found: dict[str, None] = {}
+    for node in borrowed(source, test):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self")):
+                parent = source.parents.get(node)
+                if not (isinstance(parent, ast.Call) and node is parent.func):
+                    found[code(source, node)] = None
+            case _:
+                pass
+    return list(found)
 
 
 def _operands_dropped(source: Source, node: ast.BoolOp) -> Iterator[Candidate]:

@@ -27,6 +27,20 @@ from bot.propose.search.writing import brief, indent_unit, insert_before, negati
 NAME = "guard"
 
 MOST_GUARDED = 4
+_RAISED_BESIDE: dict[str, tuple[str, ...]] = {
+    "AttributeError": ("TypeError", "KeyError", "ValueError"),
+    "IndexError": ("KeyError", "TypeError", "ValueError"),
+    "KeyError": ("IndexError", "TypeError", "AttributeError", "ValueError"),
+    "TypeError": ("ValueError", "AttributeError", "KeyError", "OverflowError"),
+    "ValueError": ("TypeError", "OverflowError", "KeyError", "IndexError", "AttributeError"),
+    "OverflowError": ("ValueError", "TypeError"),
+    "ZeroDivisionError": ("ValueError", "TypeError", "OverflowError"),
+    "ImportError": ("AttributeError", "OSError"),
+    "FileNotFoundError": ("NotADirectoryError", "PermissionError", "OSError"),
+    "OSError": ("ValueError", "EOFError"),
+    "UnicodeDecodeError": ("ValueError", "LookupError"),
+    "StopIteration": ("IndexError", "ValueError"),
+}
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Delete, ast.Raise, ast.Assert)
 
 
@@ -78,11 +92,26 @@ def _safe(source: Source, node: ast.expr) -> Iterator[Candidate]:
         case _:
             pass
     parent = source.parents[node]
+    if isinstance(parent, ast.ExceptHandler):
+        yield from _caught(source, node)
     iterated = (isinstance(parent, ast.For | ast.comprehension) and node is parent.iter) or isinstance(
         parent, ast.Starred
     )
     if iterated and isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
         yield replace(source, node, f"{code(source, node)} or []", NAME, 3.4)
+
+
+def _caught(source: Source, node: ast.expr) -> Iterator[Candidate]:
+    """`except KeyError:` → `except (KeyError, IndexError):`, with what is commonly raised in the same places."""
+    caught = node.elts if isinstance(node, ast.Tuple) else [node]
+    texts = [code(source, part) for part in caught]
+    offered: dict[str, None] = {}
+    for text in texts:
+        offered.update(dict.fromkeys(_RAISED_BESIDE.get(text, ())))
+    for place, other in enumerate(other for other in offered if other not in texts):
+        yield replace(source, node, f"({', '.join((*texts, other))})", NAME, 2.4 + 0.2 * place)
+    if texts != ["Exception"]:
+        yield replace(source, node, "Exception", NAME, 3.8)
 
 
 def _is_key(node: ast.expr) -> bool:
@@ -109,6 +138,10 @@ def _guarded(source: Source, statement: ast.stmt) -> list[str]:
     found: dict[str, None] = {}
     for node in expressions(source, statement):
         match node:
+            case ast.Attribute(value=ast.Name(id="self"), ctx=ast.Load()):
+                parent = source.parents[node]
+                if not (isinstance(parent, ast.Call) and node is parent.func):
+                    found[code(source, node)] = None
             case ast.Attribute(value=ast.Name(id=name)) | ast.Subscript(value=ast.Name(id=name)):
                 found[name] = None
             case ast.Attribute(value=ast.Attribute() as inner) | ast.Subscript(value=ast.Attribute() as inner):

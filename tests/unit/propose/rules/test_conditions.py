@@ -115,6 +115,23 @@ def f(a, b):
         (),
         ("x = not 1",),
     ),
+    (
+        """\
+def f(self):
+    if self.shown:  #!
+        return self.variable
+""",
+        ("if self.shown and self.variable is not None:", "if self.shown or self.variable:"),
+        (),
+    ),
+    (
+        """\
+def f(flag, kind):
+    x = isinstance(kind, int)  #!
+""",
+        ("x = isinstance(kind, int) and flag",),
+        (),
+    ),
 ]
 
 

@@ -114,6 +114,47 @@ def f(rows):
         (),
         ("row.get(0) = 1",),
     ),
+    (
+        """\
+def f(self):
+    row = [self.name]  #!
+""",
+        ("row = [self.name] if self.name else []",),
+        (),
+    ),
+    (
+        """\
+try:
+    x = 1
+except KeyError:  #!
+    pass
+""",
+        ("except (KeyError, IndexError):", "except Exception:"),
+        (),
+    ),
+    (
+        """\
+try:
+    x = 1
+except (KeyError, TypeError) as error:  #!
+    pass
+""",
+        ("except (KeyError, TypeError, ValueError) as error:",),
+        ("except (KeyError, TypeError, TypeError) as error:",),
+    ),
+    (
+        """\
+def f(rows):  #!
+    yield rows[0]
+""",
+        ("if not rows:\n    return",),
+        ("if not rows:\n    return None",),
+    ),
+    (
+        "x = grid[:, 1]  #!",
+        (),
+        ("x = grid.get((:, 1))",),
+    ),
 ]
 
 
