@@ -5,6 +5,7 @@ Only `bot.config.load` imports this module, so that start-up stays free of pydan
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -132,6 +133,12 @@ class File(_Strict):
         if len(names) != len(set(names)):
             raise ValueError("two suites have the same name")
         return suites
+
+
+def json_schema() -> str:
+    """The file's JSON schema, for editors: what config.schema.json holds."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "grokfix.yml"}
+    return json.dumps({**File.model_json_schema(mode="validation"), **schema}, indent=2) + "\n"
 
 
 class _Loader(yaml.SafeLoader):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from importlib import resources
 
-from bot import config
+import jsonschema
+import pytest
+import yaml
+
+from bot import config, config_file
 from bot.errors import ConfigError
 
 GOOD = """\
@@ -53,6 +58,14 @@ def test_file_overrides_defaults() -> None:
     assert suite.services[0].ready == ("pg_isready", "-h", "127.0.0.1")
     assert settings.sandbox.limits.memory == int(1.5 * (1 << 30))
     assert settings.protect == ("vendor/**",)
+
+
+def test_published_schema_is_the_files_own() -> None:
+    published = resources.files("bot").joinpath("config.schema.json").read_text(encoding="utf-8")
+    assert published == config_file.json_schema()
+    jsonschema.validate(yaml.safe_load("version: 1\nengine: search\n"), json.loads(published))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": 1, "engin": "search"}, json.loads(published))
 
 
 def test_flags_override_the_file() -> None:
