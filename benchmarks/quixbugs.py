@@ -1,25 +1,32 @@
 """Repair without a model on QuixBugs' 40 Python programs: how many are plausible, how many right on fresh inputs.
 
-    python benchmarks/quixbugs.py PATH_TO_A_QUIXBUGS_CLONE [PROGRAM…] [--minutes 3] [--jobs 1] [--patches FOLDER]
+    python benchmarks/quixbugs.py PATH_TO_A_QUIXBUGS_CLONE [PROGRAM…] [--minutes 2] [--at-once 2] [--patches FOLDER]
 
 Each program becomes a git repository of its own (program, its tests, its data) and goes through the whole of
 `grokfix repair --engine search --sandbox process`: base run, localization, search, every gate. *Plausible* means that
 every gate was green for every failing test. *Right* means that the repaired program and QuixBugs' reference answer
 alike on fresh inputs (quixbugs_inputs.py), none of which the search has seen. Nothing of QuixBugs is part of this
 repository; the clone is only read.
+
+Some of the broken programs never end, so that their tests need a limit. It is made from what the slowest test takes
+with the reference, and is all that is taken from it before a program is repaired.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 from bot.adapters.clock import SystemClock
 from bot.adapters.local import ProcessSandbox
@@ -35,8 +42,8 @@ from bot.toolchains.python import PythonToolchain
 from bot.toolchains.types import Runtime
 from bot.workspace.git import Repository
 
-TEST_SECONDS = 1
-"""Limit of one test, by pytest-timeout: some of the broken programs never end."""
+LEAST_SECONDS, SLACK = 0.5, 4.0
+"""Limit of one test, by pytest-timeout: at least, and as a multiple of the slowest test's time with the reference."""
 INPUTS = 200
 REVIEWED = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW)
 
@@ -66,8 +73,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clone", type=Path)
     parser.add_argument("programs", nargs="*")
-    parser.add_argument("--minutes", type=float, default=3.0, help="budget of one program")
-    parser.add_argument("--jobs", type=int, default=1, help="candidates tried at a time")
+    parser.add_argument("--minutes", type=float, default=2.0, help="budget of one program")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="programs repaired at a time")
     parser.add_argument("--patches", type=Path, help="folder for the patches and new tests")
     options = parser.parse_args()
     programs = options.programs or [
@@ -76,17 +83,20 @@ def main() -> int:
     if not programs:
         parser.error(f"{options.clone} holds no python_testcases/test_*.py: is it a clone of QuixBugs?")
     scores = []
+    began = time.monotonic()
     print("| program | plausible | right on fresh inputs | seconds | candidates | new test | what |")
     print("| --- | --- | --- | ---: | ---: | --- | --- |")
-    for program in programs:
-        score = measure(options.clone, program, options.minutes, options.jobs, options.patches)
-        scores.append(score)
-        right = "" if score.right is None else mark(score.right)
-        print(
-            f"| {score.program} | {mark(score.plausible)} | {right} | {score.seconds:.1f} | {score.tried} "
-            f"| {mark(score.new_test)} | {score.note} |",
-            flush=True,
-        )
+    with ThreadPoolExecutor(options.at_once) as pool:
+        measured = partial(measure, options.clone.resolve(), minutes=options.minutes, patches=options.patches)
+        for score in pool.map(measured, programs):
+            scores.append(score)
+            right = "" if score.right is None else mark(score.right)
+            print(
+                f"| {score.program} | {mark(score.plausible)} | {right} | {score.seconds:.1f} | {score.tried} "
+                f"| {mark(score.new_test)} | {score.note} |",
+                flush=True,
+            )
+    minutes = (time.monotonic() - began) / 60
     plausible = [score for score in scores if score.plausible]
     right_count = sum(1 for score in plausible if score.right)
     print(f"\n{len(scores)} programs: {len(plausible)} plausible, {right_count} right on fresh inputs", end="")
@@ -94,7 +104,7 @@ def main() -> int:
         seconds = statistics.median(score.seconds for score in plausible)
         tried = statistics.median(score.tried for score in plausible)
         print(f"; of the plausible ones, median {seconds:.1f} s and {tried:.0f} candidates", end="")
-    print(".")
+    print(f". {minutes:.1f} minutes in all, {options.at_once} programs at a time.")
     return 0
 
 
@@ -102,14 +112,14 @@ def mark(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def measure(clone: Path, program: str, minutes: float, jobs: int, patches: Path | None) -> Score:
+def measure(clone: Path, program: str, minutes: float, patches: Path | None) -> Score:
     with tempfile.TemporaryDirectory(prefix="quixbugs-") as name:
         folder = Path(name)
         tree = project(clone, program, folder / "project")
         began = time.monotonic()
         searches: list[SearchProposer] = []
         try:
-            result = repair(tree, folder, minutes, jobs, searches)
+            result = repair(tree, folder, minutes, searches)
         except BotError as error:
             return Score(program, False, None, time.monotonic() - began, 0, False, str(error).splitlines()[0])
         seconds = time.monotonic() - began
@@ -139,7 +149,7 @@ def project(clone: Path, program: str, tree: Path) -> Path:
             if (clone / folder / each).exists():
                 shutil.copy(clone / folder / each, tree / folder / each)
     shutil.copy(clone / "conftest.py", tree)
-    (tree / "pytest.ini").write_text(f"[pytest]\ntimeout = {TEST_SECONDS}\n")
+    (tree / "pytest.ini").write_text(f"[pytest]\ntimeout = {limit(clone, program):.1f}\n")
     identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost"]
     subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
     subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
@@ -147,14 +157,28 @@ def project(clone: Path, program: str, tree: Path) -> Path:
     return tree
 
 
-def repair(tree: Path, scratch: Path, minutes: float, jobs: int, searches: list[SearchProposer]) -> Result:
+def limit(clone: Path, program: str) -> float:
+    """Seconds that a test of the program may take."""
+    with tempfile.TemporaryDirectory(prefix="quixbugs-reference-") as folder:
+        report = Path(folder) / "report.xml"
+        argv = [sys.executable, "-m", "pytest", "--correct", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
+        argv += [f"--junitxml={report}", f"python_testcases/test_{program}.py"]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(argv, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program}: the reference fails its own tests:\n{done.stdout[-2000:]}")
+        cases = ElementTree.parse(report).iter("testcase")
+        return LEAST_SECONDS + SLACK * max(float(case.get("time", "0")) for case in cases)
+
+
+def repair(tree: Path, scratch: Path, minutes: float, searches: list[SearchProposer]) -> Result:
     suite = SuiteSettings(interpreter=sys.executable, seconds=120.0)
     settings = Settings(engine="search", limits=RepairLimits(minutes=minutes, attempts=10), suites=(suite,))
     clock = SystemClock()
     toolchain = PythonToolchain(suite)
 
     def proposer(runtime: Runtime, _recorder: Recorder) -> SearchProposer:
-        searches.append(SearchProposer(toolchain, runtime, share_seconds=None, max_candidates=20_000, jobs=jobs))
+        searches.append(SearchProposer(toolchain, runtime, share_seconds=None, max_candidates=20_000, jobs=1))
         return searches[-1]
 
     tools = Tools(
@@ -166,10 +190,7 @@ def repair(tree: Path, scratch: Path, minutes: float, jobs: int, searches: list[
         Budget(settings.limits, clock),
         proposer,
     )
-    stages = Stages(clock)
-    result = run(Job(suite, trusted=True), settings, tools, stages)
-    print("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in stages.seconds.items()), file=sys.stderr)
-    return result
+    return run(Job(suite, trusted=True), settings, tools, Stages(clock))
 
 
 def agrees(clone: Path, tree: Path, program: str) -> bool:

@@ -214,7 +214,7 @@ def main() -> int:
 
 def alike(program: str, given: str, expected: str, actual: str) -> bool:
     if program == "sqrt" and not actual.startswith("!"):  # any answer within the asked-for precision is right
-        precision = ast.literal_eval(given)[1]
+        precision: float = ast.literal_eval(given)[1]
         return abs(float(expected) - float(actual)) <= precision
     return expected == actual
 
@@ -277,7 +277,8 @@ def call(program: str, function: Callable[..., Any], given: list[Any]) -> str:
             if given[1] is not None:
                 nodes[-1].successor = nodes[given[1]]
             return plain(function(nodes[0] if nodes else None))
-        node, values = function(nodes[0] if nodes else None), []
+        node = function(nodes[0] if nodes else None)
+        values: list[int] = []
         while node is not None and len(values) <= len(nodes):
             values.append(node.value)
             node = node.successor
