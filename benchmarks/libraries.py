@@ -95,9 +95,11 @@ def measure(bug: Bug, sandbox: str, image: str) -> str:
             line[1:].replace(" ", "") for line in patch.splitlines() if line.startswith("+")
         )
         tests = repairs[0]["before"]["tests"] if repairs and repairs[0].get("before") else 0
+        attempts = sum(len(each["attempts"]) for each in repairs)
+        back = "yes" if same else "no"
         return (
-            f"| {bug.package} {bug.version} | `{bug.wrong}` | {tests} | {result['outcome']} "
-            f"| {'yes' if same else 'no'} | {sum(len(each['attempts']) for each in repairs)} | {seconds:.0f} | {plain:.1f} |"
+            f"| {bug.package} {bug.version} | `{bug.wrong}` | {tests} | {result['outcome']} | {back} | {attempts} "
+            f"| {seconds:.0f} | {plain:.1f} |"
         )
 
 
