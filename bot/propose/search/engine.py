@@ -14,7 +14,7 @@ from bot.ports import Bench, Usage
 from bot.propose.search.diff import unified
 from bot.propose.search.generate import generate
 from bot.propose.search.plan import Neighbourhood, neighbourhood
-from bot.propose.search.ranking import Found, takes_work_away
+from bot.propose.search.ranking import Found, is_doubtful
 from bot.propose.search.reduce import NoReduction, reduce
 from bot.propose.search.types import Candidate
 from bot.propose.search.validate import Trial, TrialOutcome, Validator, Work
@@ -27,7 +27,9 @@ LARGEST_BATCH = 1600
 LINGER_SECONDS = 0.5
 """How long a batch goes on after a plausible candidate: those beside it may end a little later."""
 DOUBT_SECONDS = 4.0
-"""The same where a better one may be close behind: it leaves other failing tests to heal, or it takes work away."""
+"""The same where a better one may be close behind: there are other failing tests to heal, or it is doubtful."""
+SECOND_LOOKS = 2
+"""Further batches while failing tests of the same files stay red: one fix for all is likelier right than several."""
 BASELINE_SECONDS = 30.0
 REDUCTION_SECONDS = 20.0
 UNPROVEN = "The reduced test proved nothing when it was run; the existing failing test stands as the proof."
@@ -39,8 +41,9 @@ PATIENT = 8.0
 class _Search:
     """Where the search for one cluster stands. Candidates carry their number in the generator's order.
 
-    plausible: not yet proposed, best first (ranking.py). read: a file's text at base.
-    also: tests that an earlier proposal broke. proposed: the last proposal's candidate where a new test went with it.
+    read: a file's text at base. plausible: not yet proposed, best first (ranking.py). looks: batches tried with a
+    plausible one at hand. also: tests that an earlier proposal broke. proposed: the last proposal's candidate where a
+    new test went with it.
     """
 
     evidence: Evidence
@@ -54,10 +57,16 @@ class _Search:
     plausible: list[Found] = field(default_factory=list)
     also: tuple[TestId, ...] = ()
     proposed: Candidate | None = None
+    looks: int = 0
     tests: Neighbourhood | None = None
 
-    def takes_work(self, candidate: Candidate) -> bool:
-        return takes_work_away(candidate, self.read(candidate.path) or "")
+    def wants_another_look(self) -> bool:
+        """Whether the best so far leaves related failing tests red, and there are second looks left."""
+        related = 0 if self.tests is None else self.tests.related
+        return self.plausible[0].healed < related and self.looks < SECOND_LOOKS
+
+    def doubts(self, candidate: Candidate) -> bool:
+        return is_doubtful(candidate, self.read(candidate.path) or "")
 
 
 class SearchProposer:
@@ -107,10 +116,11 @@ class SearchProposer:
     def _find(self, search: _Search, validator: Validator, bench: Bench) -> Candidate | NoProposal:
         """The best plausible candidate that has not been proposed."""
         while True:
-            if search.plausible:
-                return search.plausible.pop(0).candidate
             left = self._left(search, validator, bench)
-            if left <= 0 or search.tried >= self._most:
+            spent = left <= 0 or search.tried >= self._most
+            if search.plausible and (spent or not search.wants_another_look()):
+                return search.plausible.pop(0).candidate
+            if spent:
                 return _stop(search, StopReason.BUDGET, "its share of the budget is spent")
             if search.tests is None:
                 search.tests = neighbourhood(search.evidence, search.also, validator, min(left, BASELINE_SECONDS))
@@ -120,6 +130,10 @@ class SearchProposer:
             room = min(search.batch, self._most - search.tried)
             fresh, search.pending = search.pending[:room], search.pending[room:]
             fresh += itertools.islice(search.candidates, room - len(fresh))
+            if not fresh and search.plausible:
+                search.looks = SECOND_LOOKS
+                continue
+            search.looks += bool(search.plausible)
             if not fresh and not search.slow:
                 return _stop(search, StopReason.NO_CANDIDATE, "no single change of the suspicious code passes")
             self._try(search, fresh, search.tests, validator, left)
@@ -141,7 +155,7 @@ class SearchProposer:
             Work(
                 candidate,
                 tests.rest(candidate),
-                DOUBT_SECONDS if tests.plan.others or search.takes_work(candidate) else LINGER_SECONDS,
+                DOUBT_SECONDS if tests.plan.others or search.doubts(candidate) else LINGER_SECONDS,
             )
             for _, candidate in batch
         ]
@@ -157,7 +171,7 @@ class SearchProposer:
                 continue
             search.tried += not patient
             if trial.outcome is TrialOutcome.PLAUSIBLE:
-                search.plausible.append(Found(candidate, order, trial.healed, search.takes_work(candidate)))
+                search.plausible.append(Found(candidate, order, trial.healed, search.doubts(candidate)))
             elif trial.outcome is TrialOutcome.TIMEOUT and not patient:
                 search.slow.append((order, candidate))
         search.plausible.sort(key=lambda found: found.rank)

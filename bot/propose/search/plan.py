@@ -26,11 +26,16 @@ SLACK = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The tests of a search. `lines`: for a passing test's index, what it executed (None: not known)."""
+    """The tests of a search.
+
+    lines: for a test's index, what it executed at base (None: not known). related: how many of the plan's others stand
+    in the targets' files.
+    """
 
     plan: Plan
     lines: tuple[Mapping[str, frozenset[int]] | None, ...] = field(repr=False)
     problem: str = ""
+    related: int = 0
 
     def rest(self, candidate: Candidate) -> tuple[int, ...]:
         """Passing tests that reach the candidate's file: quickest first, as the plan has them."""
@@ -100,6 +105,7 @@ def neighbourhood(evidence: Evidence, also: Sequence[TestId], validator: Validat
             in_files=any(one.spawns for one in baseline.tests if one.test in failing),
         ),
         tuple(hits.get(test) if test not in also else None for test in chosen),
+        related=sum(1 for test in others if test.file in {target.file for target in targets}),
         problem="the failing tests pass in the search's worker, which runs them in one process",
     )
 
