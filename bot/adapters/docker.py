@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from bot.adapters.docker_box import WORKSPACE, DockerBox, Shape
 from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_events import OomWatch
 from bot.adapters.docker_extras import add_extras
-from bot.adapters.docker_files import CLOSING, Packed, pack_tree, put
+from bot.adapters.docker_files import Packed, pack_files, pack_tree, put, split
 from bot.adapters.docker_services import start_services
 from bot.adapters.docker_setup import Image, setup_image
 from bot.errors import SandboxError
@@ -22,6 +23,7 @@ from bot.ports import Limits, Overlay, Service, SetUp
 
 LEAST_WORKSPACE = 1 << 30
 LEAST_INODES = 100_000
+MOST_REMOVALS = 2
 
 
 class DockerSandbox:
@@ -107,21 +109,23 @@ class DockerEnvironment:
         self._oom = OomWatch(engine, shape.label)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grokfix-prepare")
         self._next: Future[DockerBox] | None = None
+        self._remover = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grokfix-remove")
+        self._removals: deque[Future[None]] = deque()
         self._closed = False
         self.description = _describe(shape, services)
 
     def open(self, overlay: Overlay | None = None) -> DockerBox:
         if self._closed:
             raise SandboxError("this environment is closed; set it up again")
-        added, deleted = self._packed.pack(overlay or {})
+        self._engine.raise_if_cancelled()
+        written, deleted = split(overlay or {})
         prepared, self._next = self._next, None
         if prepared is None:
-            return self._make(added, deleted)
+            return self._make(written, deleted)
         box = prepared.result()
         try:
-            if overlay:
-                box.write(added)
-                box.delete(deleted)
+            box.delete(deleted)
+            box.write(written, self._packed.executables)
         except BaseException:
             box.close()
             raise
@@ -129,7 +133,7 @@ class DockerEnvironment:
 
     def prepare(self) -> None:
         if self._next is None and not self._closed:
-            self._next = self._executor.submit(self._make, CLOSING, ())
+            self._next = self._executor.submit(self._make, {}, ())
 
     def close(self) -> None:
         if self._closed:
@@ -137,20 +141,45 @@ class DockerEnvironment:
         self._closed = True
         prepared, self._next = self._next, None
         self._executor.shutdown(wait=True)
-        if prepared is not None and prepared.exception() is None:
-            prepared.result().close()
-        self._oom.close()
-        self._packed.close()
+        try:
+            if prepared is not None and prepared.exception() is None:
+                prepared.result().close()
+            self._remover.shutdown(wait=True)
+            self._removed_down_to(0)
+        finally:
+            self._remover.shutdown(wait=True)
+            self._oom.close()
+            self._packed.close()
 
-    def _make(self, added: bytes, deleted: Sequence[str]) -> DockerBox:
-        """A box with the tree, what set-up generated, the tar `added` in the same copy, and without `deleted`."""
+    def _give_back(self, containers: Sequence[str]) -> None:
+        """Remove them in the background, so that the next run need not wait; not more than a few at a time, for each
+        holds its memory until it is gone."""
+        if self._closed:  # a box that outlived its environment
+            return self._remove(containers)
+        self._removals.append(self._remover.submit(self._remove, tuple(containers)))
+        return self._removed_down_to(MOST_REMOVALS)
+
+    def _removed_down_to(self, count: int) -> None:
+        while len(self._removals) > count:
+            self._removals.popleft().result()
+
+    def _remove(self, containers: Sequence[str]) -> None:
+        if self._engine.cancelled:
+            return  # the engine gives everything back
+        with self._engine.doing("removing a sandbox"):
+            for container in containers:
+                self._engine.remove_container(container)
+
+    def _make(self, written: Mapping[str, bytes], deleted: Sequence[str]) -> DockerBox:
+        """A box with the tree, what set-up generated and `written` in one copy, and without `deleted`."""
         engine, shape = self._engine, self._shape
         others = start_services(engine, shape.image, self._services) if self._services else ()
         container = ""
         try:
             container = docker_box.start(engine, shape, others[0] if others else None)
+            added = pack_files(written, executables=self._packed.executables)
             put(engine, container, WORKSPACE, self._packed.chunks(added))
-            box = DockerBox(engine, shape, container, self._oom, others)
+            box = DockerBox(engine, shape, container, self._oom, self._give_back, others)
             box.delete(deleted)
         except BaseException:
             if not engine.cancelled:

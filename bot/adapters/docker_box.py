@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from docker.types import DriverConfig, Mount, Ulimit
 from bot.adapters import docker_stream
 from bot.adapters.docker_engine import IDLE, UID, USER, Engine
 from bot.adapters.docker_events import OomWatch
-from bot.adapters.docker_files import pack_files, put, refuse_links, relative_path, take
+from bot.adapters.docker_files import pack_files, put, refuse_links, relative_path, take, take_folder
 from bot.errors import SandboxError
 from bot.ports import Command, Execution, Limits
 from bot.publish import untrusted
@@ -29,6 +29,7 @@ CONTROL_SIZE = 256 << 20
 CONTROL_INODES = 20_000
 HOSTNAME = "sandbox"
 SYSCTLS6 = {"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.lo.disable_ipv6": "0"}
+MOST_COLLECTED = 4 << 20  # bytes that are taken at once; larger files are taken one by one
 WATCH_SECONDS = 1.0
 
 
@@ -132,23 +133,60 @@ class DockerBox:
     workspace = WORKSPACE
     control = CONTROL
 
-    def __init__(self, engine: Engine, shape: Shape, container: str, oom: OomWatch, others: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        shape: Shape,
+        container: str,
+        oom: OomWatch,
+        give_back: Callable[[Sequence[str]], None],
+        others: Sequence[str] = (),
+    ) -> None:
         self._engine = engine
         self._shape = shape
         self._container = container
         self._oom = oom
+        self._give_back = give_back  # removes containers in which nothing foreign runs any more
         self._others = tuple(others)  # services and the holder of their network
+        self._waiting: dict[str, dict[str, bytes]] = {}  # by folder: files that go in with the next command
+        self._executables: Set[str] = frozenset()
+        self._collected: dict[str, bytes] | None = None  # what lay in control when the last command had ended
         self._dead = ""
         self._closed = False
 
     def put(self, files: Mapping[str, bytes]) -> None:
         self._must_live()
-        if files:
-            put(self._engine, self._container, CONTROL, pack_files(files))
+        self._wait(CONTROL, {relative_path(path): content for path, content in files.items()})
 
-    def write(self, archive: bytes) -> None:
-        """Unpack a tar in the workspace."""
-        put(self._engine, self._container, WORKSPACE, archive)
+    def write(self, files: Mapping[str, bytes], executables: Set[str]) -> None:
+        """Write files of the workspace, those named in `executables` so that they can be run."""
+        self._executables = frozenset(path for path in files if path in executables)
+        self._wait(WORKSPACE, files)
+
+    def _wait(self, folder: str, files: Mapping[str, bytes]) -> None:
+        self._waiting.setdefault(folder, {}).update(files)
+        self._collected = None
+
+    def _waiting_packed(self) -> str:
+        """What waits, for the next command to unpack; "" after what is too much for that has been copied in."""
+        named = {
+            f"{folder[1:]}/{path}": content
+            for folder, files in self._waiting.items()
+            for path, content in files.items()
+        }
+        packed = docker_stream.pack(named, {f"{WORKSPACE[1:]}/{path}" for path in self._executables})
+        if not packed:
+            self._flush()
+        self._waiting.clear()
+        return packed
+
+    def _flush(self) -> None:
+        """Copy what waits through the engine."""
+        for folder, files in self._waiting.items():
+            if files:
+                executables = self._executables if folder == WORKSPACE else frozenset()
+                put(self._engine, self._container, folder, pack_files(files, executables=executables))
+        self._waiting.clear()
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete files of the workspace; silent where they are gone."""
@@ -161,6 +199,10 @@ class DockerBox:
 
     def execute(self, command: Command) -> Execution:
         self._must_live()
+        cwd = posixpath.normpath(posixpath.join(WORKSPACE, command.cwd))
+        if not f"{cwd}/".startswith(f"{WORKSPACE}/"):
+            raise SandboxError(f"working directory {command.cwd!r} lies outside the repository; give a path below it")
+        self._collected = None
         ran = docker_stream.run(
             self._engine,
             self._container,
@@ -168,9 +210,10 @@ class DockerBox:
             user=USER,
             seconds=command.seconds,
             environment=command.environment,
-            cwd=posixpath.normpath(posixpath.join(WORKSPACE, command.cwd)),
+            cwd=cwd,
             limit=self._shape.limits.output,
             watch=self._disk_watch(),
+            packed=self._waiting_packed(),
         )
         if ran.timed_out:
             self._dead = f"was killed at its time limit of {command.seconds:g} s"
@@ -193,6 +236,12 @@ class DockerBox:
             raise SandboxError("this sandbox is closed; collect files before closing it")
         if self._dead:
             return None  # the volume went with the container
+        self._flush()
+        if self._collected is None:
+            self._collected = take_folder(self._engine, self._container, CONTROL, MOST_COLLECTED)
+        content = self._collected.get(relative_path(path))
+        if content is not None and len(content) <= limit:
+            return content
         refuse_links(self._engine, self._container, CONTROL, relative_path(path))
         return take(self._engine, self._container, posixpath.join(CONTROL, path), limit)
 
@@ -203,8 +252,9 @@ class DockerBox:
         if self._engine.cancelled:
             return  # the engine gives everything back
         with self._engine.doing("removing a sandbox"):
-            for container in (self._container, *self._others):
-                self._engine.remove_container(container)
+            if not self._engine.idle(self._container):
+                docker_stream.kill(self._engine, self._container)
+        self._give_back((self._container, *self._others))
 
     def _must_live(self) -> None:
         self._engine.raise_if_cancelled()

@@ -33,6 +33,7 @@ from bot.publish import untrusted
 UID = 1001  # of everything in a box; not 1000, which is a person on most machines
 USER = f"{UID}:{UID}"
 IDLE = ["sleep", "infinity"]
+OWN_PROCESSES = 2  # the init and IDLE
 FOREIGN_HOURS = (
     24.0  # a leftover whose owner cannot be looked up (another PID namespace or machine) is swept after this
 )
@@ -52,6 +53,7 @@ class Engine:
     loopback6: bool = True  # whether the kernel takes the IPv6 sysctls; the first box finds out
     _owner: Owner = field(default_factory=Owner.current)
     _cancelled: bool = False
+    _closed: bool = False
     _requests: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
     _removed: threading.Event = field(default_factory=threading.Event)
     _reaper: threading.Thread | None = None
@@ -122,6 +124,9 @@ class Engine:
 
     def close(self) -> None:
         """Remove what is left of this run and hang up; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
         self._requests.put(False)
         with contextlib.suppress(*Foreign):
             self.remove_all()
@@ -185,6 +190,15 @@ class Engine:
                 if error.status_code != http.client.CONFLICT:  # conflict: another thread is removing it
                     raise
                 time.sleep(0.1)
+
+    def idle(self, container: str) -> bool:
+        """Whether only what `start` itself started runs in it; False where the engine cannot tell."""
+        try:
+            return len(self.api.top(container, ps_args="-eo pid,comm")["Processes"] or ()) <= OWN_PROCESSES
+        except NotFound:
+            return True
+        except APIError:  # it does not run any more, or its runtime has no list
+            return False
 
     def remove_all(self) -> int:
         """Remove this run's containers and volumes; the number of containers."""

@@ -40,12 +40,6 @@ class Packed:
     size: int
     end: int
 
-    def pack(self, overlay: Overlay) -> tuple[bytes, list[str]]:
-        """A tar of what `overlay` writes, existing files in their mode, and the paths that it deletes."""
-        written = {path: content for path, content in overlay.items() if content is not None}
-        deleted = [relative_path(path) for path, content in overlay.items() if content is None]
-        return pack_files(written, executables=self.executables), deleted
-
     def chunks(self, more: bytes = CLOSING) -> Iterator[bytes]:
         """The archive and then `more`, a whole tar whose entries win; several threads may read at once."""
         offset = 0
@@ -107,6 +101,12 @@ def pack_tree(root: Path) -> Packed:
     return packed
 
 
+def split(overlay: Overlay) -> tuple[dict[str, bytes], list[str]]:
+    """What an overlay writes, and what it deletes."""
+    written = {relative_path(path): content for path, content in overlay.items() if content is not None}
+    return written, [relative_path(path) for path, content in overlay.items() if content is None]
+
+
 def _walk(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root):
         folders.sort()
@@ -119,10 +119,13 @@ def _walk(root: Path) -> Iterator[Path]:
 def pack_files(
     files: Mapping[str, bytes], *, uid: int = UID, mode: int = 0o644, executables: Set[str] = frozenset()
 ) -> bytes:
-    """A tar of whole files by relative path, with the folders above them; as new as now."""
+    """A tar of whole files by relative path, with the folders above them; as new as now.
+
+    In GNU's format, whose long and non-ASCII names every tar understands, BusyBox's too.
+    """
     buffer = io.BytesIO()
     made: set[str] = set()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for path, content in files.items():
             relative_path(path)
             for folder in reversed(parents(path)):
@@ -199,6 +202,30 @@ def take(engine: Engine, container: str, path: str, limit: int) -> bytes | None:
     if archive is None:
         raise SandboxError(f"{path} in the sandbox grew past {limit} bytes while it was read")
     return _only_file(archive, path, limit)
+
+
+def take_folder(engine: Engine, container: str, folder: str, limit: int) -> dict[str, bytes]:
+    """The regular files below `folder` by relative path; none where their archive is over `limit` bytes or broken.
+
+    The archive is of a walk that follows no link: what is a regular file in it is one in plain directories.
+    """
+    with engine.doing(f"reading {folder} from the sandbox"):
+        try:
+            stream, _ = engine.api.get_archive(container, f"{folder}/.")
+        except NotFound:
+            return {}
+    try:
+        with engine.doing(f"reading {folder} from the sandbox"):
+            archive = _bounded(stream, limit)
+    finally:
+        stream.close()
+    files: dict[str, bytes] = {}
+    with contextlib.suppress(tarfile.TarError), tarfile.open(fileobj=io.BytesIO(archive or b"")) as opened:
+        for entry in opened:
+            source = opened.extractfile(entry) if entry.isreg() else None
+            if source is not None:
+                files[posixpath.normpath(entry.name)] = source.read()
+    return files
 
 
 def refuse_links(engine: Engine, container: str, folder: str, path: str) -> None:

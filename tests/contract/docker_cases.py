@@ -40,4 +40,4 @@ def fresh(client: docker.DockerClient, plan: SetUp) -> Iterator[SetUp]:
     finally:
         for image in client.images.list("grokfix/setup"):
             if f"GROKFIX_TEST={mark}" in (image.attrs["Config"]["Env"] or ()):
-                client.images.remove(image.id, force=True)
+                client.images.remove(str(image.id), force=True)

@@ -149,6 +149,12 @@ def test_working_directory_that_is_missing_is_said(shared_box: Box) -> None:
         assert "not-there" in execution.output
 
 
+@pytest.mark.parametrize("cwd", ["..", "../..", "/", "/etc", "package/../.."])
+def test_working_directory_outside_the_repository_is_refused(shared_box: Box, cwd: str) -> None:
+    with pytest.raises(SandboxError, match="outside the repository"):
+        shared_box.execute(Command(("pwd",), 20.0, cwd=cwd))
+
+
 def test_environment_is_the_plans_and_the_commands_and_nothing_of_ours(
     shared_box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
