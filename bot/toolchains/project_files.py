@@ -217,7 +217,7 @@ def _tox(folder: Path, toml: Mapping[str, Toml], setup_cfg: configparser.ConfigP
     """Arguments for pip from tox's base environment: requirements, and "-r", "file" pairs."""
     native = _table(toml, "tool", "tox")
     if native.get("env_run_base") is not None:
-        return _tox_lines(_strings(_table(native, "env_run_base").get("deps")))
+        return _tox_lines(folder, _strings(_table(native, "env_run_base").get("deps")))
     legacy = native.get("legacy_tox_ini")
     parser = _ini(folder / "tox.ini")
     if isinstance(legacy, str):
@@ -228,11 +228,11 @@ def _tox(folder: Path, toml: Mapping[str, Toml], setup_cfg: configparser.ConfigP
             return ()
     for section, source in (("testenv", parser), ("tox:testenv", setup_cfg)):
         if source.has_option(section, "deps"):
-            return _tox_lines(source.get(section, "deps").splitlines())
+            return _tox_lines(folder, source.get(section, "deps").splitlines())
     return ()
 
 
-def _tox_lines(lines: Iterable[str]) -> tuple[str, ...]:
+def _tox_lines(folder: Path, lines: Iterable[str]) -> tuple[str, ...]:
     arguments: list[str] = []
     for line in lines:
         wanted = re.sub(r"\{\s*(toxinidir|tox_root)\s*\}[/\\]?", "", line).strip()
@@ -241,7 +241,8 @@ def _tox_lines(lines: Iterable[str]) -> tuple[str, ...]:
         if conditional:
             continue
         if reference and ".." not in reference[1] and not reference[1].startswith("/"):
-            arguments += ["-r", reference[1]]
+            if _is_file(folder / reference[1]):  # a source archive often leaves the file of the test tools out
+                arguments += ["-r", reference[1]]
         else:
             arguments += _requirements([wanted])
     return tuple(arguments)
