@@ -28,7 +28,7 @@ LINGER_SECONDS = 0.5
 """How long a batch goes on after a plausible candidate: those beside it may end a little later."""
 DOUBT_SECONDS = 4.0
 """The same where a better one may be close behind: there are other failing tests to heal, or it is doubtful."""
-SECOND_LOOKS = 2
+SECOND_LOOKS, LOOK_SECONDS = 2, 6.0
 """Further batches while failing tests of the same files stay red: one fix for all is likelier right than several."""
 BASELINE_SECONDS = 30.0
 REDUCTION_SECONDS = 20.0
@@ -136,7 +136,8 @@ class SearchProposer:
             search.looks += bool(search.plausible)
             if not fresh and not search.slow:
                 return _stop(search, StopReason.NO_CANDIDATE, "no single change of the suspicious code passes")
-            self._try(search, fresh, search.tests, validator, left)
+            seconds = min(left, LOOK_SECONDS) if search.plausible else left
+            self._try(search, fresh, search.tests, validator, seconds)
 
     def _try(
         self,
@@ -144,7 +145,7 @@ class SearchProposer:
         batch: list[tuple[int, Candidate]],
         tests: Neighbourhood,
         validator: Validator,
-        left: float,
+        seconds: float,
     ) -> None:
         """Validate one batch; where there is none, those that ran out of time get more of it, once."""
         patient = not batch
@@ -159,7 +160,7 @@ class SearchProposer:
             )
             for _, candidate in batch
         ]
-        trials = {id(trial.candidate): trial for trial in validator.validate(plan, work, left)}
+        trials = {id(trial.candidate): trial for trial in validator.validate(plan, work, seconds)}
         search.batch = min(search.batch * 2, LARGEST_BATCH)
         if not trials and validator.fault:
             search.slow, search.pending, search.candidates = [], [], iter(())
