@@ -34,9 +34,6 @@ UID = 1001  # of everything in a box; not 1000, which is a person on most machin
 USER = f"{UID}:{UID}"
 IDLE = ["sleep", "infinity"]
 OWN_PROCESSES = 2  # the init and IDLE
-FOREIGN_HOURS = (
-    24.0  # a leftover whose owner cannot be looked up (another PID namespace or machine) is swept after this
-)
 REMOVE_SECONDS = 60.0
 TIMEOUT = 120  # seconds between two bytes of an answer; a commit or a pull can be slow
 OLDEST_API = "1.41"  # Docker 20.10

@@ -54,7 +54,9 @@ class SandboxBench:
 
     def open(self, overlay: Overlay | None = None) -> Box:
         """A fresh box for a proposer's own workers; what they execute is numbered and recorded like any other run."""
-        return _RecordedBox(self.environment.open(overlay), self._record_work)
+        box = self.environment.open(overlay)
+        self.environment.prepare()  # what the proposer finds is judged in the next one
+        return _RecordedBox(box, self._record_work)
 
     def run(
         self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str = "probe"
