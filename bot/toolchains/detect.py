@@ -63,7 +63,7 @@ def _environment(facts: ProjectFacts) -> dict[str, str]:
         # by name: the variable for all would also give its version to dependencies that are built from source
         suffix = re.sub(r"[-_.]+", "_", facts.name).upper()
         environment[f"SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{suffix}"] = _VERSION
-    elif facts.installable:
+    if facts.installable and (not facts.name or "hatch-vcs" in wanted):  # hatch-vcs asks without a name
         environment["SETUPTOOLS_SCM_PRETEND_VERSION"] = _VERSION
     for tool, variable in (
         ("pdm", "PDM_BUILD_SCM_VERSION"),

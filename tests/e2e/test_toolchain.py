@@ -197,7 +197,7 @@ def test_an_endless_test_fails_alone(run: Run) -> None:
         "loop.py": "def spin(n):\n    while n:\n        try:\n            n += 1\n        except Exception:\n            pass\n",
         "test_loop.py": "from loop import spin\ndef test_spin():\n    spin(1)\ndef test_after():\n    pass\n",
     }
-    ran = run(files, seconds=16)
+    ran = run(files, seconds=10)
     assert ran.result.problem == ""
     assert ran.outcomes == {"test_loop.py::test_spin": "failed", "test_loop.py::test_after": "passed"}
     (case,) = (ran.result.report or pytest.fail()).failures()
@@ -253,6 +253,11 @@ def test_an_installed_copy_elsewhere_does_not_shadow_the_box(run: Run, tmp_path:
         "    assert subprocess.check_output([sys.executable, '-c', code], text=True) == 'box\\n'\n",
     }
     assert set(run(files, interpreter=str(developer)).outcomes.values()) == {"passed"}
+
+
+def test_python_and_scripts_are_those_of_the_interpreter(run: Run) -> None:
+    text = "import shutil, sys, os\ndef test_a():\n    assert shutil.which('python') == os.path.join(sys.prefix, 'bin', 'python')\n"
+    assert run({"test_a.py": text}).outcomes == {"test_a.py::test_a": "passed"}
 
 
 # --- what is not to be believed ---------------------------------------------------------------------------------------
@@ -315,7 +320,7 @@ def test_exit_one_without_a_failure_is_inconclusive_and_keeps_the_report(run: Ru
 
 def test_a_run_that_never_ends_names_its_test(run: Run) -> None:
     stuck = "import signal, time\ndef test_a():\n    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n"
-    ran = run({"test_a.py": stuck + "    time.sleep(60)\n"}, seconds=8)  # the limit of one test cannot reach it
+    ran = run({"test_a.py": stuck + "    time.sleep(60)\n"}, seconds=5)  # the limit of one test cannot reach it
     assert ran.result.execution.timed_out
     assert "stopped after" in ran.result.problem
     assert ran.result.problem.endswith("during test_a.py::test_a")
@@ -438,7 +443,7 @@ def test_unittest_suites(run: Run) -> None:
 
 def test_an_endless_unittest_fails_alone(run: Run) -> None:
     text = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        while True: pass\n    def test_b(self): pass\n"
-    ran = run({"test_t.py": text}, unittest=True, seconds=16)
+    ran = run({"test_t.py": text}, unittest=True, seconds=10)
     assert ran.outcomes == {"test_t.py::T::test_a": "error", "test_t.py::T::test_b": "passed"}
 
 
@@ -477,14 +482,15 @@ def docker_sandbox(docker_image: str) -> Iterator[tuple[Sandbox, str]]:
 @pytest.mark.docker
 def test_lines_by_monitoring_in_a_container(docker_sandbox: tuple[Sandbox, str], tmp_path: Path) -> None:
     sandbox, image = docker_sandbox
-    lazy = "def late():\n    import lazy\n    return lazy.value()\n"
+    lazy = "def late():\n    import lazy\n    return lazy.value()\n\n\ndef short(x): return x\n"
     write(
         tmp_path,
         {
             "cart.py": CART + lazy,
             "lazy.py": "BASE = 2\n\ndef value():\n    return BASE\n",
             "tests/test_cart.py": TEST_CART + "\ndef test_late():\n    from cart import late\n    assert late() == 2\n"
-            "\ndef test_again():\n    assert total([1]) == 1\n    assert total([1], 1) == 0\n",
+            "\ndef test_again():\n    assert total([1]) == 1\n    assert total([1], 1) == 0\n"
+            "\ndef test_short():\n    from cart import short\n    assert short(2) == 2\n",
         },
     )
     ran = run_in(sandbox, tmp_path, SuiteSettings(image=image), spectrum=True, seconds=120)
@@ -493,4 +499,5 @@ def test_lines_by_monitoring_in_a_container(docker_sandbox: tuple[Sandbox, str],
     by_name = {test.name: dict(files) for test, files in ran.hits.lines.items()}
     assert by_name["test_total[none]"]["cart.py"] == {2, 4}
     assert by_name["test_again"]["cart.py"] == {2, 3, 4}  # lines of earlier tests report again
+    assert by_name["test_short"]["cart.py"] == {14}  # a body on the line of its `def`
     assert by_name["test_late"]["lazy.py"] == {4}  # what the import itself ran counts for no test

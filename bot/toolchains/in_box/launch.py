@@ -7,9 +7,20 @@ without any variable that the tests' own child processes would inherit.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
+
+def find_own_scripts() -> None:
+    """As in an activated environment: `python` and console scripts mean those of this interpreter."""
+    folder = os.path.dirname(sys.executable)
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    if folder and path[:1] != [folder]:
+        os.environ["PATH"] = os.pathsep.join([folder, *filter(None, path)])
+
+
 if __name__ == "__main__":
+    find_own_scripts()
     mode, arguments = sys.argv[1], sys.argv[2:]
     module = {"probe": "probe", "pytest": "pytest_run", "unittest": "unittest_run", "command": "command_run"}[mode]
     sys.exit(importlib.import_module("grokfix_in_box." + module).main(arguments))

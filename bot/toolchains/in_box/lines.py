@@ -90,6 +90,7 @@ class MonitoringCollector:
         else:
             return
         monitoring.register_callback(tool, events.LINE, self._on_line)
+        monitoring.register_callback(tool, events.PY_START, self._on_one_line)
         # Functions are switched on one by one, as the code that defines them is executed. A global PY_START event
         # would find them too, but is switched on again for everything, pytest included, before every test: 25 % more.
         sys.addaudithook(self._on_audit)
@@ -108,7 +109,8 @@ class MonitoringCollector:
 
     def stop(self) -> None:
         if self._tool is not None:
-            self._monitoring.register_callback(self._tool, self._monitoring.events.LINE, None)
+            for event in (self._monitoring.events.LINE, self._monitoring.events.PY_START):
+                self._monitoring.register_callback(self._tool, event, None)
             self._monitoring.free_tool_id(self._tool)
             self._tool = None  # an audit hook cannot be removed; without a tool it does nothing
         self._store.write()
@@ -125,10 +127,16 @@ class MonitoringCollector:
     def _watch(self, code: CodeType) -> None:
         """Lines of `code` and the functions inside it report from now on."""
         if code.co_flags & _OPTIMIZED and self._tool is not None:
-            self._monitoring.set_local_events(self._tool, code, self._monitoring.events.LINE)
+            events = self._monitoring.events
+            # a body on the line of its `def` or `lambda` shares it with the start of the frame: no LINE event comes
+            one_line = {line for _, _, line in code.co_lines() if line} == {code.co_firstlineno}
+            self._monitoring.set_local_events(self._tool, code, events.PY_START if one_line else events.LINE)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
                 self._watch(constant)
+
+    def _on_one_line(self, code: CodeType, _offset: int) -> Any:
+        return self._on_line(code, code.co_firstlineno)
 
     def _on_line(self, code: CodeType, line: int) -> Any:
         self._hits.add((code.co_filename, line))

@@ -173,6 +173,8 @@ def test_a_version_from_git_is_given_to_this_project_alone(tmp_path: Path) -> No
     files = {"pyproject.toml": '[build-system]\nrequires = ["setuptools-scm"]\n[project]\nname = "My.Pro-ject"\n'}
     names = [name for name in plan(tmp_path, files).environment if "SCM" in name]
     assert names == ["SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MY_PRO_JECT"]
+    files["pyproject.toml"] = files["pyproject.toml"].replace("setuptools-scm", "hatch-vcs")
+    assert "SETUPTOOLS_SCM_PRETEND_VERSION" in plan(tmp_path, files).environment
 
 
 @pytest.mark.parametrize(
