@@ -34,12 +34,12 @@ BUGS = (
     Bug("inflection", "0.5.1", "inflection/__init__.py", "number % 100 in (11, 12, 13)", "number % 10 in (11, 12, 13)"),
     Bug(
         "boltons",
-        "24.1.0",
+        "26.2.0",
         "boltons/iterutils.py",
         "if i + chunk_size >= input_stop:",
         "if i + chunk_size > input_stop:",
     ),
-    Bug("boltons", "24.1.0", "boltons/mathutils.py", "return options[i]", "return options[i - 1]"),
+    Bug("boltons", "26.2.0", "boltons/mathutils.py", "return options[i]", "return options[i - 1]"),
     Bug(
         "more-itertools",
         "10.5.0",
@@ -97,6 +97,8 @@ def measure(bug: Bug, sandbox: str, image: str) -> str:
         tests = repairs[0]["before"]["tests"] if repairs and repairs[0].get("before") else 0
         attempts = sum(len(each["attempts"]) for each in repairs)
         back = "yes" if same else "no"
+        if result["outcome"] == "stopped":
+            print(result["message"], file=sys.stderr)
         return (
             f"| {bug.package} {bug.version} | `{bug.wrong}` | {tests} | {result['outcome']} | {back} | {attempts} "
             f"| {seconds:.0f} | {plain:.1f} |"
