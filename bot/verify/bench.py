@@ -109,7 +109,7 @@ class SandboxBench:
             timed_out=execution.timed_out,
             oom_killed=execution.oom_killed,
             problem=result.problem,
-            output=execution.output[-TAIL:],
+            output=_tail(execution.output),
         )
         return result, hits
 
@@ -164,6 +164,14 @@ class _RecordedBox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _tail(output: str) -> str:
+    """The last whole lines: a cut inside a line could leave half a secret, which nobody would recognise."""
+    if len(output) <= TAIL:
+        return output
+    cut = output[-TAIL:]
+    return cut[cut.find("\n") + 1 :]
 
 
 def _exit_one_without_failure(result: RunResult) -> bool:
