@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import docker
 
@@ -41,3 +45,48 @@ def fresh(client: docker.DockerClient, plan: SetUp) -> Iterator[SetUp]:
         for image in client.images.list("grokfix/setup"):
             if f"GROKFIX_TEST={mark}" in (image.attrs["Config"]["Env"] or ()):
                 client.images.remove(str(image.id), force=True)
+
+
+class Proxy:
+    """Forwards a Unix socket to the engine's until it is cut: every connection drops, and no new one is taken."""
+
+    def __init__(self, path: Path, target: str) -> None:
+        self.path, self._target = path, target
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._spawn(self._accept)
+
+    def _spawn(self, work: object, *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._target)
+                self._open += [near, far]
+                self._spawn(self._pump, near, far)
+                self._spawn(self._pump, far, near)
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        for opened in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for opened in [self._listener, *self._open]:
+            opened.close()
+        self.path.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import json
 import os
-import socket
 import socketserver
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_owner import Owner, left_over
 from bot.errors import SandboxError
 from bot.ports import Command, Limits, SetUp
-from tests.contract.docker_cases import made_by, run_of
+from tests.contract.docker_cases import Proxy, made_by, run_of
 
 LIMITS = Limits(memory=64 << 20, pids=64, workspace=16 << 20, tmp=16 << 20)
 ABLE = {"MemoryLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "MemTotal": 8 << 30}
@@ -121,51 +120,6 @@ def test_an_engine_that_cannot_enforce_a_limit_is_refused_unless_allowed(
 
 
 # --- the daemon goes away in mid-run (case 53) ----------------------------------------------------------------------
-
-
-class Proxy:
-    """Forwards a Unix socket to the engine's until it is cut: every connection drops, and no new one is taken."""
-
-    def __init__(self, path: Path, target: str) -> None:
-        self.path, self._target = path, target
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._spawn(self._accept)
-
-    def _spawn(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near = self._listener.accept()[0]
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(self._target)
-                self._open += [near, far]
-                self._spawn(self._pump, near, far)
-                self._spawn(self._pump, far, near)
-
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def cut(self) -> None:
-        for opened in [self._listener, *self._open]:
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-        for opened in [self._listener, *self._open]:
-            opened.close()
-        self.path.unlink(missing_ok=True)
 
 
 @pytest.fixture
