@@ -17,6 +17,7 @@ from bot.diagnose.types import Evidence, Location
 from bot.evidence.types import Cluster, Failure, TestId, TestReport
 from bot.patch.types import Applied, Refusal
 from bot.ports import Box, Limits, Overlay, RunResult, SetUp
+from bot.propose.search import engine
 from bot.propose.search.engine import SearchProposer
 from bot.propose.search.types import Candidate, Edit
 from bot.propose.search.validate import Plan, Trial, TrialOutcome, Validator, Work
@@ -65,8 +66,8 @@ class Workbench:
         return Evidence(Cluster("f", failures), report, "", locations, ())
 
     def search(self, **options: int) -> SearchProposer:
-        most = options.get("max_candidates", 3000)
-        return SearchProposer(self.toolchain, self.runtime, share_seconds=None, max_candidates=most, jobs=2)
+        most, jobs = options.get("max_candidates", 3000), options.get("jobs", 2)
+        return SearchProposer(self.toolchain, self.runtime, share_seconds=None, max_candidates=most, jobs=jobs)
 
     def check(self, proposal: Proposal | NoProposal) -> Proposal:
         """The patch makes the whole suite green; the new test is red before and green after."""
@@ -356,7 +357,21 @@ def test_hostile_code_under_test_is_not_plausible(make: Make, body: str) -> None
     plan = Plan((TestId.from_node_id("test_subject.py::test_f"),), 1, (0.5,), 10.0)
     with Validator(TOOLCHAIN, bench.runtime, bench, 1) as validator:
         trials = {trial.candidate: trial for trial in validator.validate(plan, [Work(bad, ()), Work(fix, ())], 20)}
-        if "kills its parent" not in HOSTILE or body != HOSTILE["kills its parent"]:
+        if body != HOSTILE["kills its parent"]:
             assert trials[fix].outcome is TrialOutcome.PLAUSIBLE
         trial: Trial | None = trials.get(bad)
         assert trial is None or trial.outcome is not TrialOutcome.PLAUSIBLE
+
+
+def test_a_candidate_that_kills_the_worker_is_left_out(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "def f():\n    return 1\n"
+    bench = make(
+        {"subject.py": text, "test_subject.py": "from subject import f\n\n\ndef test_f():\n    assert f() == 2\n"}
+    )
+    start, end = text.index("return 1"), len(text) - 1
+    bodies = [HOSTILE["kills its parent"], "return 3", "return 2"]
+    candidates = [Candidate("subject.py", 2, (Edit(start, end, body),), "rule", 1.0, body) for body in bodies]
+    monkeypatch.setattr(engine, "generate", lambda _locations, _read: iter(candidates))
+    proposal = bench.search(jobs=1).propose(bench.evidence("subject.py"), (), bench)
+    assert isinstance(proposal, Proposal), proposal
+    assert "return 2" in proposal.patch_text

@@ -17,7 +17,7 @@ from bot.propose.search.plan import Neighbourhood, neighbourhood
 from bot.propose.search.ranking import Found, is_doubtful
 from bot.propose.search.reduce import NoReduction, reduce
 from bot.propose.search.types import Candidate
-from bot.propose.search.validate import Trial, TrialOutcome, Validator, Work
+from bot.propose.search.validate import TrialOutcome, Validator, Work
 from bot.propose.types import Attempt, NewTest, NoProposal, Proposal, StopReason
 from bot.toolchains.types import Runtime, Toolchain
 from bot.verify.types import Failing, Unproven
@@ -33,8 +33,10 @@ SECOND_LOOKS, LOOK_SECONDS = 2, 6.0
 BASELINE_SECONDS = 30.0
 REDUCTION_SECONDS = 20.0
 UNPROVEN = "The reduced test proved nothing when it was run; the existing failing test stands as the proof."
-PATIENT = 8.0
-"""Factor of the time limits when candidates that ran out of time are given a second chance."""
+PATIENT, PATIENT_AT_ONCE = 8.0, 8
+"""Factor of the time limits when candidates that ran out of time are given a second chance, and how many of them get it
+after each batch: the likeliest soon, all of them when nothing else is left."""
+MOST_FAULTS = 5
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class _Search:
 
     read: a file's text at base. plausible: not yet proposed, best first (ranking.py). looks: batches tried with a
     plausible one at hand. also: tests that an earlier proposal broke. proposed: the last proposal's candidate where a
-    new test went with it.
+    new test went with it. faults: how often the worker died without a word.
     """
 
     evidence: Evidence
@@ -58,6 +60,7 @@ class _Search:
     also: tuple[TestId, ...] = ()
     proposed: Candidate | None = None
     looks: int = 0
+    faults: int = 0
     tests: Neighbourhood | None = None
 
     def wants_another_look(self) -> bool:
@@ -121,7 +124,8 @@ class SearchProposer:
             if search.plausible and (spent or not search.wants_another_look()):
                 return search.plausible.pop(0).candidate
             if spent:
-                return _stop(search, StopReason.BUDGET, "its share of the budget is spent")
+                why = "its share of the time is spent" if left <= 0 else f"{self._most} is the most it may try"
+                return _stop(search, StopReason.BUDGET, why)
             if search.tests is None:
                 search.tests = neighbourhood(search.evidence, search.also, validator, min(left, BASELINE_SECONDS))
                 continue
@@ -133,11 +137,18 @@ class SearchProposer:
             if not fresh and search.plausible:
                 search.looks = SECOND_LOOKS
                 continue
-            search.looks += bool(search.plausible)
             if not fresh and not search.slow:
                 return _stop(search, StopReason.NO_CANDIDATE, "no single change of the suspicious code passes")
+            search.looks += bool(search.plausible)
             seconds = min(left, LOOK_SECONDS) if search.plausible else left
-            self._try(search, fresh, search.tests, validator, seconds)
+            if fresh:
+                self._try(search, fresh, search.tests, validator, seconds)
+                search.batch = min(search.batch * 2, LARGEST_BATCH)
+            left = self._left(search, validator, bench)
+            if search.slow and not search.plausible and left > 0:
+                most = PATIENT_AT_ONCE if fresh else LARGEST_BATCH
+                again, search.slow = search.slow[:most], search.slow[most:]
+                self._try(search, again, search.tests, validator, left, patient=True)
 
     def _try(
         self,
@@ -146,11 +157,10 @@ class SearchProposer:
         tests: Neighbourhood,
         validator: Validator,
         seconds: float,
+        *,
+        patient: bool = False,
     ) -> None:
-        """Validate one batch; where there is none, those that ran out of time get more of it, once."""
-        patient = not batch
-        if patient:
-            batch, search.slow = search.slow[: search.batch], search.slow[search.batch :]
+        """Validate one batch. patient: it ran out of time before, and gets more of it now, once."""
         plan = tests.plan_with(PATIENT) if patient else tests.plan
         work = [
             Work(
@@ -161,14 +171,14 @@ class SearchProposer:
             for _, candidate in batch
         ]
         trials = {id(trial.candidate): trial for trial in validator.validate(plan, work, seconds)}
-        search.batch = min(search.batch * 2, LARGEST_BATCH)
         if not trials and validator.fault:
-            search.slow, search.pending, search.candidates = [], [], iter(())
-            return
+            # The worker died of one of those that it began with: go on without them, but not for ever.
+            search.faults += 1
+            batch = batch[self._jobs :] if search.faults < MOST_FAULTS else []
         for order, candidate in batch:
-            trial: Trial | None = trials.get(id(candidate))
+            trial = trials.get(id(candidate))
             if trial is None:
-                search.pending.append((order, candidate))
+                (search.slow if patient else search.pending).append((order, candidate))
                 continue
             search.tried += not patient
             if trial.outcome is TrialOutcome.PLAUSIBLE:
@@ -176,6 +186,8 @@ class SearchProposer:
             elif trial.outcome is TrialOutcome.TIMEOUT and not patient:
                 search.slow.append((order, candidate))
         search.plausible.sort(key=lambda found: found.rank)
+        search.pending.sort(key=lambda one: one[0])
+        search.slow.sort(key=lambda one: one[0])
 
     def _left(self, search: _Search, validator: Validator, bench: Bench) -> float:
         left = bench.seconds_left()

@@ -105,7 +105,7 @@ class Work:
 class Validator:
     """Runs jobs in one box, opened when first needed and again after one was lost. Context manager.
 
-    `seconds` sums what its commands took.
+    `seconds` sums what its commands took. `fault`: what was wrong with the last job's worker, "" where nothing was.
     """
 
     def __init__(self, toolchain: Toolchain, runtime: Runtime, bench: Bench, jobs: int) -> None:
@@ -167,6 +167,7 @@ class Validator:
         seconds: float,
     ) -> Iterator[dict[str, JsonValue]]:
         """One job; yields its claims, each an object with a "kind" and nothing else that can be relied on."""
+        self.fault = ""
         box = self._open()
         self._number += 1
         job, results = f"job-{self._number}.json", f"results-{self._number}.jsonl"
@@ -188,6 +189,8 @@ class Validator:
                 continue
             if isinstance(claim, dict) and isinstance(claim.get("kind"), str):
                 finished = finished or claim["kind"] == "end"
+                if claim["kind"] == "fault":
+                    self.fault = "the search's worker could not collect the tests, or died while it tried candidates"
                 yield claim
         if not finished:
             self.fault = f"the search's worker ended early (exit {execution.exit_code}): {execution.output[-400:]!r}"
