@@ -49,12 +49,7 @@ def milliseconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def bare(environment: DockerEnvironment, argv: tuple[str, ...]) -> None:
     """The floor: a container with the very options of a box that runs the command itself and is read by its log."""
     engine, shape = environment._engine, environment._shape
-    idle = docker_box.IDLE
-    docker_box.IDLE = list(argv)
-    try:
-        container = docker_box.start(engine, shape)
-    finally:
-        docker_box.IDLE = idle
+    container = docker_box.start(engine, shape, argv=argv)
     engine.api.wait(container)
     engine.api.logs(container)
     engine.api.remove_container(container, v=True)

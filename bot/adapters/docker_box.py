@@ -56,20 +56,20 @@ class Shape:
         return replace(self, quota=False)
 
 
-def start(engine: Engine, shape: Shape, holder: str | None = None) -> str:
-    """Create and start a box's container; its id. `holder`: container whose network namespace it joins."""
+def start(engine: Engine, shape: Shape, holder: str | None = None, argv: Sequence[str] = IDLE) -> str:
+    """Create and start a box's container, which runs `argv`; its id. `holder`: container whose network it joins."""
     if not engine.loopback6 or holder is not None:
-        return _start(engine, shape, holder, {})
+        return _start(engine, shape, holder, argv, {})
     try:
-        return _start(engine, shape, holder, SYSCTLS6)
+        return _start(engine, shape, holder, argv, SYSCTLS6)
     except SandboxError as error:
         if not isinstance(error.__cause__, APIError) or "sysctl" not in str(error.__cause__).lower():
             raise
     engine.loopback6 = False
-    return _start(engine, shape, holder, {})
+    return _start(engine, shape, holder, argv, {})
 
 
-def _start(engine: Engine, shape: Shape, holder: str | None, sysctls: Mapping[str, str]) -> str:
+def _start(engine: Engine, shape: Shape, holder: str | None, argv: Sequence[str], sysctls: Mapping[str, str]) -> str:
     limits = shape.limits
     labels = {**engine.labels("box"), shape.label: "1"}
     host = {
@@ -102,7 +102,7 @@ def _start(engine: Engine, shape: Shape, holder: str | None, sysctls: Mapping[st
             shape.image,
             host,
             labels=labels,
-            entrypoint=IDLE,
+            entrypoint=list(argv),
             user=USER,
             working_dir=WORKSPACE,
             hostname=None if holder else HOSTNAME,
