@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.local import ProcessEnvironment, ProcessSandbox
+from bot.adapters.local import ProcessSandbox
 from bot.config import SuiteSettings
 from bot.diagnose.types import Evidence, Location
 from bot.evidence.types import Cluster, Failure, TestId, TestReport
 from bot.patch.types import Applied, Refusal
-from bot.ports import Box, Limits, Overlay, RunResult, SetUp
+from bot.ports import Box, Environment, Limits, Overlay, RunResult, Sandbox, SetUp
 from bot.propose.search import engine
 from bot.propose.search.engine import SearchProposer
 from bot.propose.search.types import Candidate, Edit
@@ -33,10 +33,10 @@ UNITTEST = PythonToolchain(SuiteSettings(interpreter=sys.executable, test=("pyth
 class Workbench:
     """`ports.Bench` over the process sandbox: what the search uses of it."""
 
-    def __init__(self, tree: Path, scratch: Path, toolchain: PythonToolchain = TOOLCHAIN, seconds: float = 60) -> None:
+    def __init__(self, tree: Path, environment: Environment, toolchain: PythonToolchain, seconds: float) -> None:
         self.tree = tree
         self.toolchain = toolchain
-        self.environment: ProcessEnvironment = ProcessSandbox(scratch).set_up(SetUp(""), tree, Limits())
+        self.environment = environment
         with self.environment.open() as box:
             self.runtime: Runtime = toolchain.probe(box)
         self._until = time.monotonic() + seconds
@@ -102,13 +102,22 @@ Make = Callable[..., Workbench]
 def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Workbench] = []
 
-    def bench(files: Mapping[str, str], toolchain: PythonToolchain = TOOLCHAIN, seconds: float = 60) -> Workbench:
+    def bench(
+        files: Mapping[str, str],
+        toolchain: PythonToolchain = TOOLCHAIN,
+        seconds: float = 60,
+        sandbox: Sandbox | None = None,
+        image: str = "",
+    ) -> Workbench:
         tree = tmp_path / "tree"
         for path, text in files.items():
             file = tree / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(textwrap.dedent(text))
-        made.append(Workbench(tree, tmp_path / "scratch", toolchain, seconds))
+        environment: Environment = (sandbox or ProcessSandbox(tmp_path / "scratch")).set_up(
+            SetUp(image), tree, Limits()
+        )
+        made.append(Workbench(tree, environment, toolchain, seconds))
         return made[-1]
 
     yield bench
@@ -242,26 +251,36 @@ def test_programs_started_by_tests_see_the_candidate(make: Make) -> None:
     assert "len(words)" in proposal.patch_text
 
 
+UNITTEST_PROJECT = {
+    "shop.py": FUNCTION["shop.py"],
+    "tests/__init__.py": "",
+    "tests/test_shop.py": """\
+        import unittest
+        from shop import total
+
+        class TotalTest(unittest.TestCase):
+            def test_total(self):
+                self.assertEqual(total([3, 4, 5]), 12)
+
+            def test_empty(self):
+                self.assertEqual(total([]), 0)
+    """,
+}
+
+
 def test_unittest_project(make: Make) -> None:
-    bench = make(
-        {
-            "shop.py": FUNCTION["shop.py"],
-            "tests/__init__.py": "",
-            "tests/test_shop.py": """\
-                import unittest
-                from shop import total
-
-                class TotalTest(unittest.TestCase):
-                    def test_total(self):
-                        self.assertEqual(total([3, 4, 5]), 12)
-
-                    def test_empty(self):
-                        self.assertEqual(total([]), 0)
-            """,
-        },
-        UNITTEST,
-    )
+    bench = make(UNITTEST_PROJECT, UNITTEST)
     assert bench.runtime.runner == "unittest"
+    proposal = bench.check(bench.search().propose(bench.evidence("shop.py"), (), bench))
+    assert proposal.new_test is not None and "self.assertEqual(total([1]), 1)" in proposal.new_test.source
+
+
+@pytest.mark.docker
+def test_in_a_container(make: Make, docker_image: str) -> None:
+    from bot.adapters.docker import DockerSandbox
+
+    sandbox = DockerSandbox.connect()
+    bench = make(UNITTEST_PROJECT, PythonToolchain(), 120, sandbox, docker_image)
     proposal = bench.check(bench.search().propose(bench.evidence("shop.py"), (), bench))
     assert proposal.new_test is not None and "self.assertEqual(total([1]), 1)" in proposal.new_test.source
 
