@@ -79,7 +79,13 @@ def _await_ready(engine: Engine, service: Service, container: str) -> None:
             return
         left = deadline - time.monotonic()
         if left > 0:
-            ran = docker_stream.run(engine, container, service.ready, user="", seconds=left, limit=4096)
+            try:
+                ran = docker_stream.run(engine, container, service.ready, user="", seconds=left, limit=4096)
+            except SandboxError:
+                with engine.doing(f"looking at service {service.image}"):
+                    if engine.api.inspect_container(container)["State"]["Running"]:
+                        raise
+                continue  # it ended while it was being asked: the next look says with what
             if ran.exit_code == 0 and not ran.timed_out:
                 return
         if time.monotonic() + POLL_SECONDS >= deadline:

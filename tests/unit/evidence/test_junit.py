@@ -290,11 +290,11 @@ def bomb() -> bytes:
     ],
 )
 def test_a_dtd_is_refused(data: bytes) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     cases, problems = read(data)
     assert cases == []
     assert len(problems) == 1 and "DTD" in problems[0]
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_depth() -> None:

@@ -168,6 +168,6 @@ def test_what_cannot_be_used_says_why(text: str, finish: str, problem: str) -> N
     ],
 )
 def test_hostile_replies_cost_nothing(text: str) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     assert isinstance(read(text, "stop"), Unusable)
-    assert time.monotonic() - before < 2.0
+    assert time.process_time() - before < 2.0

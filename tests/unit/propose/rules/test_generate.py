@@ -63,17 +63,17 @@ def test_it_is_lazy() -> None:
     first = next(generate(at(4, 3), reading))
     assert first.path == "shop.py" and asked == ["shop.py"]
     large = "".join(f"def f{number}(a, b):\n    return a + b * {number}\n\n" for number in range(3000))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(list(itertools.islice(generate(at(2, 5, 8), {"shop.py": large}.get), 20))) == 20
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
 
 
 def test_bounds() -> None:
     assert len(list(generate(at(4, 3, 5, 6, 7), {"shop.py": CODE}.get, most=17))) == 17
     crowded = "x = [" + ", ".join(f"a{number} < b{number}" for number in range(2000)) + "]\n"
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(list(generate(at(1), {"shop.py": crowded}.get, most=5))) == 5
-    assert time.perf_counter() - begin < 15.0
+    assert time.process_time() - begin < 15.0
 
 
 @pytest.mark.parametrize(
