@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.config import process_environment
 from bot.errors import BotError
 
 
@@ -74,4 +75,4 @@ def kill_group(pid: int) -> None:
 
 def minimal_environment() -> dict[str, str]:
     """PATH and a UTF-8 C locale: what a child needs to run, and no secret of this process."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+    return {"PATH": process_environment().get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
