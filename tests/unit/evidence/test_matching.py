@@ -21,7 +21,7 @@ KNOWN = (A, B, C, MODULE)
         (TestId("", "tests.test_a", "test_x"), A),  # xunit2 has no file
         (TestId("project/tests/test_a.py", "project.tests.test_a", "test_x"), A),  # run one folder up
         (TestId("test_a.py", "test_a", "test_x"), A),  # run inside of tests/
-        (TestId.from_node_id("/home/runner/home/runner/p/p/tests/test_a.py::test_x"), A),
+        (TestId.from_node_id("/home/ci/checkout/p/p/tests/test_a.py::test_x"), A),
         (TestId.from_node_id("tests\\test_a.py::test_x"), A),
         (TestId("", "tests.test_a.TestC", "test_y[a::b-c/d]"), C),
         (TestId("", "TestC", "test_y[a::b-c/d]"), C),
