@@ -82,11 +82,8 @@ def measure(bug: Bug, sandbox: str, image: str) -> str:
         out, config = Path(name) / "out", Path(name) / "grokfix.yml"
         config.write_text(f"version: 1\nsuites:\n  - image: {image}\n")
         began = time.perf_counter()
-        run(
-            (sys.executable, "-m", "bot", "repair", root, "--sandbox", sandbox, "--output", out),
-            Path.cwd(),
-            check=False,
-        )
+        where = ("--sandbox", sandbox, "--config", config, "--output", out)
+        run((sys.executable, "-m", "bot", "repair", root, *where), Path.cwd(), check=False)
         seconds = time.perf_counter() - began
         result = json.loads((out / "result.json").read_text())
         repairs = result["repairs"]

@@ -114,24 +114,28 @@ def _shared_scratch() -> Path:
     return folder
 
 
-def choose_sandbox(settings: Settings) -> Sandbox:
-    """The sandbox that settings ask for; `auto` is Docker, and never the machine itself."""
+@contextmanager
+def chosen_sandbox(settings: Settings) -> Iterator[Sandbox]:
+    """The sandbox that settings ask for, closed at the end; `auto` is Docker, and never the machine itself."""
     kind = settings.sandbox.kind
     if kind == "process":
         from bot.adapters.local import ProcessSandbox
 
-        return ProcessSandbox(_shared_scratch())
+        yield ProcessSandbox(_shared_scratch())
+        return
     from bot.adapters.docker import DockerSandbox
 
     cache = Path(settings.sandbox.image_cache) if settings.sandbox.image_cache else None
     try:
-        return DockerSandbox.connect(cache)
+        sandbox = DockerSandbox.connect(cache)
     except SandboxError as error:
         if kind == "docker":
             raise
         raise SandboxError(
             f"{error}\nTo run the tests on this machine instead, without isolation, say --sandbox process."
         ) from error
+    with sandbox:  # what a cancelled preparation made after the cancellation goes here
+        yield sandbox
 
 
 def suite_of(settings: Settings, sandbox: Sandbox, root: Path) -> SuiteSettings:

@@ -13,7 +13,7 @@ from bot import config
 from bot.adapters.clock import SystemClock
 from bot.commands.compose import (
     Request,
-    choose_sandbox,
+    chosen_sandbox,
     interruptible,
     job_of,
     open_repository,
@@ -37,9 +37,12 @@ def execute(options: argparse.Namespace) -> int:
         repository = open_repository(Path(options.path), scratch, allow_dirty=options.allow_dirty)
         settings = settings_of(options, repository.root)
         redactor = Redactor(secrets_of(settings, config.process_environment()))
-        sandbox = choose_sandbox(settings)
-        suite = suite_of(settings, sandbox, repository.root)
-        with LiveView(Console(stderr=True), SystemClock(), verbose=options.verbose) as view, interruptible(sandbox):
+        with (
+            chosen_sandbox(settings) as sandbox,
+            LiveView(Console(stderr=True), SystemClock(), verbose=options.verbose) as view,
+            interruptible(sandbox),
+        ):
+            suite = suite_of(settings, sandbox, repository.root)
             sandbox.sweep()
             tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite, redactor.redact)
             job = job_of(Request.of(options), suite, repository.root)

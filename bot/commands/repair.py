@@ -14,7 +14,7 @@ from bot.adapters.clock import SystemClock
 from bot.commands import output
 from bot.commands.compose import (
     Request,
-    choose_sandbox,
+    chosen_sandbox,
     interruptible,
     job_of,
     open_repository,
@@ -28,7 +28,7 @@ from bot.config import Settings
 from bot.errors import BotError, SandboxError
 from bot.patch.apply import apply
 from bot.patch.types import Refusal
-from bot.ports import Cancelled, EventKind
+from bot.ports import Cancelled, EventKind, Sandbox
 from bot.propose.types import StopReason
 from bot.publish.terminal import LiveView, summary
 from bot.reproduce import Job, Stages, Tools
@@ -60,7 +60,11 @@ def execute(options: argparse.Namespace) -> int:
 
 def repair_checkout(request: Request, settings: Settings, repository: Repository) -> int:
     """Repair `repository` and write the output folder, which is made once nothing can be wrong with the request."""
-    sandbox = choose_sandbox(settings)
+    with chosen_sandbox(settings) as sandbox:
+        return _repair_in(sandbox, request, settings, repository)
+
+
+def _repair_in(sandbox: Sandbox, request: Request, settings: Settings, repository: Repository) -> int:
     suite = suite_of(settings, sandbox, repository.root)
     job = job_of(request, suite, repository.root)
     folder = output.make(repository.root, request.output)
