@@ -140,7 +140,10 @@ def chosen_sandbox(settings: Settings) -> Iterator[Sandbox]:
 
 def suite_of(settings: Settings, sandbox: Sandbox, root: Path) -> SuiteSettings:
     """The suite to run; on the machine itself with an interpreter of the machine, in an image with the image's."""
-    suite = settings.suites[0]
+    suite, *others = settings.suites
+    if others:
+        left = ", ".join(log(other.name) for other in others)
+        print(f"Suite {log(suite.name)} is run; one run takes one suite, so these wait: {left}", file=sys.stderr)
     if sandbox.isolated:
         return replace(suite, interpreter="")
     return replace(suite, interpreter=suite.interpreter or _interpreter(root, config.process_environment()))
