@@ -51,6 +51,44 @@ class RepairLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerLimits:
+    """What runs may spend together, by the ledger. Counts are runs begun, whatever became of them.
+
+    per_day, per_day_minutes and per_day_cost_usd hold for the last 24 hours and the whole repository.
+    """
+
+    per_fingerprint: int = 3
+    per_pull_request: int = 10
+    per_day: int = 20
+    per_day_minutes: float = 240.0
+    per_day_cost_usd: float | None = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSettings:
+    """bots: logins of bots whose events count. artifacts: globs of artifact names that may hold test reports."""
+
+    bots: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ("*junit*", "*test*", "*report*", "*results*")
+    limits: TriggerLimits = field(default_factory=TriggerLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """How a fix is offered. on_pull_request: "stacked", "commit" or "comment". reviewers: logins, or "org/team".
+
+    labels: on every pull request; `needs_review` grades get the label grokfix-needs-review and the reviewers besides.
+    dispatch: file name of a workflow to start on the branch of a fix, "" = none.
+    """
+
+    draft: bool = True
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    on_pull_request: str = "stacked"
+    dispatch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SuiteSettings:
     """One test suite of the repository. Empty strings and tuples mean: detect.
 
@@ -93,6 +131,8 @@ class Settings:
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     protect: tuple[str, ...] = ()  # path globs no patch may touch
     instructions: str = ""
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    publish: PublishSettings = field(default_factory=PublishSettings)
 
 
 def load(
@@ -200,6 +240,29 @@ def _from_file(file: File, environment: Mapping[str, str], name: str) -> Setting
         sandbox=SandboxSettings(file.sandbox.kind or base.sandbox.kind, box, file.sandbox.image_cache),
         protect=tuple(file.protect),
         instructions=file.instructions,
+        triggers=_triggers(file, base.triggers),
+        publish=PublishSettings(
+            draft=file.publish.draft,
+            labels=tuple(file.publish.labels),
+            reviewers=tuple(file.publish.reviewers),
+            on_pull_request=file.publish.on_pull_request,
+            dispatch=file.publish.dispatch,
+        ),
+    )
+
+
+def _triggers(file: File, base: TriggerSettings) -> TriggerSettings:
+    given, limits = file.limits, base.limits
+    return TriggerSettings(
+        bots=tuple(file.triggers.bots),
+        artifacts=base.artifacts if file.triggers.artifacts is None else tuple(file.triggers.artifacts),
+        limits=TriggerLimits(
+            per_fingerprint=given.per_fingerprint or limits.per_fingerprint,
+            per_pull_request=given.per_pull_request or limits.per_pull_request,
+            per_day=given.per_day or limits.per_day,
+            per_day_minutes=given.per_day_minutes or limits.per_day_minutes,
+            per_day_cost_usd=limits.per_day_cost_usd if given.per_day_cost_usd is None else given.per_day_cost_usd,
+        ),
     )
 
 

@@ -72,6 +72,26 @@ class LimitsSection(_Strict):
     minutes: float | None = Field(None, gt=0, le=360)
     cost_usd: float | None = Field(None, ge=0)
     clusters: int | None = Field(None, ge=1, le=50)
+    per_fingerprint: int | None = Field(None, ge=1, description="runs for one and the same failure")
+    per_pull_request: int | None = Field(None, ge=1, description="runs for one pull request")
+    per_day: int | None = Field(None, ge=1, description="runs in 24 hours")
+    per_day_minutes: float | None = Field(None, gt=0)
+    per_day_cost_usd: float | None = Field(None, ge=0)
+
+
+class TriggersSection(_Strict):
+    bots: list[str] = Field(default_factory=list, description="logins of bots whose comments and runs count")
+    artifacts: list[str] | None = Field(None, description="globs of artifact names that may hold test reports")
+
+
+class PublishSection(_Strict):
+    draft: bool = Field(True, description="open pull requests as drafts")
+    labels: list[str] = Field(default_factory=list)
+    reviewers: list[str] = Field(default_factory=list, description="logins or org/team, asked where a person must look")
+    on_pull_request: Literal["stacked", "commit", "comment"] = Field(
+        "stacked", description="fix of a pull request: one of its own onto it, a commit on it, or a comment"
+    )
+    dispatch: str = Field("", pattern=r"^([\w.-]+\.ya?ml)?$", description="workflow file started on the fix's branch")
 
 
 class ServiceSection(_Strict):
@@ -125,6 +145,8 @@ class File(_Strict):
     sandbox: SandboxSection = SandboxSection()
     protect: list[str] = Field(default_factory=list, description="path globs that no patch may touch")
     instructions: str = Field("", max_length=20_000, description="guidance for the model")
+    triggers: TriggersSection = TriggersSection()
+    publish: PublishSection = PublishSection()
 
     @field_validator("suites")
     @classmethod

@@ -30,7 +30,11 @@ class ConfigError(BotError):
 
 
 class ForgeError(BotError):
-    """The code host refused or did not answer."""
+    """The code host refused or did not answer. `status` is the HTTP status, 0 where no answer came."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ModelError(BotError):

@@ -358,3 +358,308 @@ class Proposer(Protocol):
     def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
         """The next proposal, given what was tried and how it fared."""
         ...
+
+
+# --- the code host --------------------------------------------------------------------------------------------------
+
+
+class Permission(StrEnum):
+    """A person's permission on the repository, from least to most."""
+
+    NONE = "none"
+    READ = "read"
+    TRIAGE = "triage"
+    WRITE = "write"
+    MAINTAIN = "maintain"
+    ADMIN = "admin"
+
+    @property
+    def may_write(self) -> bool:
+        return self in (Permission.WRITE, Permission.MAINTAIN, Permission.ADMIN)
+
+
+class TokenKind(StrEnum):
+    """Whose token it is, by the login it shows: what it starts and may do depends on that."""
+
+    ACTIONS = "actions"  # github-actions[bot]: starts no workflow by pushing
+    APP = "app"  # another [bot]: starts workflows, lives 60 minutes
+    USER = "user"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who we are to the code host. `login` "" where it would not say."""
+
+    login: str
+    kind: TokenKind
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """One run of a workflow. `status`: queued, in_progress, completed. `conclusion`: "" until completed.
+
+    head_repository: "owner/name" of where the head commit lives, "" where that repository is gone. event: what started
+    it (push, pull_request, …). pull_requests: numbers, none for forks. created_at: ISO 8601. path: the workflow file.
+    """
+
+    id: int
+    attempt: int
+    workflow_id: int
+    name: str
+    path: str
+    event: str
+    status: str
+    conclusion: str
+    head_sha: str
+    head_branch: str
+    head_repository: str
+    actor: str
+    triggering_actor: str
+    url: str
+    created_at: str
+    pull_requests: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobStep:
+    """One step of a job; `number` counts from 1 as the log's folders do."""
+
+    number: int
+    name: str
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowJob:
+    """One job of a run; a matrix variant is in its name: "test (3.12, ubuntu-latest)"."""
+
+    id: int
+    name: str
+    conclusion: str
+    url: str
+    steps: tuple[JobStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactInfo:
+    """An artifact of a run. `size`: packed bytes."""
+
+    id: int
+    name: str
+    size: int
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that could not be had, and why, for the evidence's problems: expired, too large, gone, forbidden."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request. `state`: open or closed. `merge_sha`: the test merge (open) or the merge (merged), "" if none."""
+
+    number: int
+    state: str
+    merged: bool
+    draft: bool
+    title: str
+    body: str
+    head_branch: str
+    head_sha: str
+    head_repository: str
+    base_branch: str
+    base_sha: str
+    merge_sha: str
+    author: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on an issue or pull request."""
+
+    id: int
+    author: str
+    body: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """A commit of a comparison; `date` is the committer's, ISO 8601."""
+
+    sha: str
+    author: str
+    date: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """base...head. `commits`: those that head has and base has not, oldest first, at most 250."""
+
+    ahead_by: int
+    behind_by: int
+    merge_base: str
+    commits: tuple[CommitInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One path of a commit's tree; `mode` as git writes it ("100644"); `sha` of the blob."""
+
+    mode: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileWrite:
+    """One file of a commit to make; `content` None deletes it."""
+
+    content: bytes | None
+    mode: str = "100644"
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The code host refused a write that the repository's settings or the token do not allow; its own words."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A remark on lines of a file in a check run. `level`: notice, warning, failure."""
+
+    path: str
+    start_line: int
+    end_line: int
+    level: str
+    title: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check run as it shall stand. `conclusion` "": in progress; or success, failure, neutral, cancelled, skipped."""
+
+    name: str
+    head_sha: str
+    title: str
+    summary: str
+    details_url: str = ""
+    conclusion: str = ""
+    annotations: tuple[Annotation, ...] = ()
+
+
+class Forge(Protocol):
+    """One repository on a code host. Bodies and texts go out as given: whoever renders them makes them harmless.
+
+    Reads: None (or an empty tuple) where there is no such thing. Writes are safe to call again after a crash where
+    their docstring says so. Everything else that goes wrong is ForgeError, whose `status` is the HTTP status (0: no
+    answer). An adapter retries reads; a write only after it has looked that the first did not land.
+    """
+
+    repository: str  # "owner/name"
+    server_url: str  # "https://github.com"; where people and git go
+
+    # who
+    def viewer(self) -> Viewer: ...
+    def default_branch(self) -> str: ...
+    def permission(self, login: str) -> Permission:
+        """ForgeError where the code host does not say (404 is NONE)."""
+        ...
+
+    # runs
+    def run(self, run_id: int) -> WorkflowRun | None: ...
+    def runs(
+        self, workflow_id: int | None, *, branch: str = "", head_sha: str = "", status: str = "", limit: int = 30
+    ) -> tuple[WorkflowRun, ...]:
+        """Newest first, at most `limit` (≤ 100: one page); `status` may be a conclusion (success, failure).
+        workflow_id None: of every workflow."""
+        ...
+
+    def jobs(self, run_id: int, attempt: int) -> tuple[WorkflowJob, ...]: ...
+    def job_log(self, job_id: int, limit: int) -> bytes | Missing:
+        """At most `limit` bytes: head and tail, with a line between that says what was cut."""
+        ...
+
+    def artifacts(self, run_id: int) -> tuple[ArtifactInfo, ...]: ...
+    def download(self, artifact: ArtifactInfo, limit: int) -> bytes | Missing:
+        """The zip archive, in memory; Missing where it is larger than `limit` bytes."""
+        ...
+
+    def cancel_run(self, run_id: int) -> bool:
+        """False where it had ended already. Safe to repeat."""
+        ...
+
+    def dispatch(self, workflow: str, ref: str, inputs: Mapping[str, str]) -> Denied | None:
+        """Start a workflow by its file name."""
+        ...
+
+    # contents
+    def file(self, path: str, ref: str) -> bytes | None: ...
+    def resolve(self, ref: str) -> str | None:
+        """SHA of the commit that a branch, tag or SHA names."""
+        ...
+
+    def branch(self, name: str) -> str | None:
+        """SHA of a branch's head, always asked anew."""
+        ...
+
+    def tree(self, commit: str) -> Mapping[str, TreeEntry]:
+        """Every file of a commit by path; ForgeError where the host cuts the listing."""
+        ...
+
+    def blob(self, sha: str) -> bytes: ...
+    def compare(self, base: str, head: str) -> Comparison | None: ...
+
+    # commits and branches
+    def create_commit(self, parent: str | None, files: Mapping[str, FileWrite], message: str) -> str | Denied:
+        """SHA of a new commit on `parent` (None: a root commit) that no branch holds yet; signed where the host signs.
+        Safe to repeat."""
+        ...
+
+    def create_branch(self, name: str, sha: str) -> bool | Denied:
+        """False where it exists already (at whatever commit)."""
+        ...
+
+    def move_branch(self, name: str, sha: str) -> bool | Denied:
+        """Fast-forward only; False where that is none: somebody was faster. Safe to repeat."""
+        ...
+
+    # pull requests, comments, checks
+    def pull_request(self, number: int) -> PullRequest | None: ...
+    def pull_requests(self, head_branch: str) -> tuple[PullRequest, ...]:
+        """All from that branch of this repository, open and closed, newest first."""
+        ...
+
+    def open_pull_request(self, head: str, base: str, title: str, body: str, draft: bool) -> PullRequest | Denied:
+        """The open one from `head` to `base` where there is one already. Safe to repeat."""
+        ...
+
+    def edit_pull_request(self, number: int, title: str, body: str) -> Denied | None: ...
+    def add_labels(self, number: int, labels: Sequence[str]) -> Denied | None: ...
+    def request_reviewers(self, number: int, logins: Sequence[str]) -> Denied | None:
+        """A login with a slash is a team ("org/team")."""
+        ...
+
+    def comments(self, number: int) -> tuple[Comment, ...]: ...
+    def comment(self, number: int, body: str, marker: str) -> Comment | Denied:
+        """Add a comment; `marker` (a part of `body`) finds it again, so that it is safe to repeat: one of our own that
+        bears it already is edited instead."""
+        ...
+
+    def edit_comment(self, comment_id: int, body: str) -> Denied | None: ...
+    def react(self, comment_id: int, content: str) -> Denied | None:
+        """`content`: eyes, rocket, confused, +1, -1. Safe to repeat."""
+        ...
+
+    def check(self, check: Check, check_id: int | None = None) -> int | Denied:
+        """Create a check run, or bring `check_id` to this state; returns its id."""
+        ...

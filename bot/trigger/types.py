@@ -1,0 +1,150 @@
+"""What an event asks for, and what became of the asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class TriggerKind(StrEnum):
+    """STEP: a step after the tests of a push or pull_request run. RUN: `workflow_run`, completed and failed."""
+
+    STEP = "step"
+    RUN = "workflow_run"
+    COMMENT = "comment"
+    DISPATCH = "dispatch"
+    SCHEDULE = "schedule"
+
+
+# --- commands of the /grok grammar ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """`/grok fix [TEST…] [--hint "…"] [--attempts N] [--engine …]`; None and "" where not given."""
+
+    tests: tuple[str, ...] = ()
+    hint: str = ""
+    attempts: int | None = None
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """`/grok explain [TEST…]`: diagnosis only."""
+
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`/grok retry`: the last fix once more, also where a person had closed its pull request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """`/grok stop`: end what runs for this pull request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaky:
+    """`/grok flaky [TEST…]`: run them again and again on the same commit; no patch."""
+
+    tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """`/grok test`: tests for the code that the pull request adds."""
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """`/grok help`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCommand:
+    """A `/grok` line that the grammar refuses; `message` says what is wrong with it, in a sentence for its author."""
+
+    message: str
+
+
+Command: TypeAlias = Fix | Explain | Retry | Stop | Flaky | Test | Help
+"""A command that the grammar took."""
+
+
+# --- triggers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What an event asks for, by the event's own word: nothing here is checked yet, save its shape.
+
+    repository, head_repository: "owner/name"; head_repository "" where that is gone or not told.
+    sender: login behind the event. actor, triggering_actor: of the failed run, "" where there is none.
+    sha, branch: head of what failed; sha is "" where only the API knows it (a comment).
+    pull_request: its number, None for a branch. base_branch: of that pull request.
+    run_id, run_attempt: the failed run (for a STEP the run it is a step of), None where none is named.
+    event: what started the failed run (push, pull_request, …). comment_id, command: for a COMMENT.
+    """
+
+    kind: TriggerKind
+    repository: str
+    default_branch: str
+    sender: str
+    actor: str = ""
+    triggering_actor: str = ""
+    sha: str = ""
+    branch: str = ""
+    head_repository: str = ""
+    base_branch: str = ""
+    pull_request: int | None = None
+    run_id: int | None = None
+    run_attempt: int = 1
+    workflow_id: int | None = None
+    workflow: str = ""
+    event: str = ""
+    comment_id: int | None = None
+    command: Command | WrongCommand | None = None
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether the code comes from elsewhere; unknown counts as elsewhere."""
+        return self.head_repository.lower() != self.repository.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing is done, and that is right; `reason` is a sentence for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Somebody asked and may not have it; `reply` is what they are told on the pull request, "" = nothing is said."""
+
+    reason: str
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A trigger that was checked against the API, and whose attempt stands in the ledger: the `trigger` output.
+
+    trigger: with sha, branch and pull request by the API's word. attempt: id of the ledger's line.
+    diagnosis_only: nothing may be pushed for it (a fork's failed run). asked: a person asked for it just now.
+    run_url: of the run that works on it. progress_comment, check_run: ids of what it keeps up to date, None = none.
+    """
+
+    trigger: Trigger
+    attempt: str
+    run_url: str
+    diagnosis_only: bool = False
+    asked: bool = False
+    progress_comment: int | None = None
+    check_run: int | None = None
