@@ -557,6 +557,20 @@ class Check:
     annotations: tuple[Annotation, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ActionsSettings:
+    """How the repository's settings let workflows work; None: this token may not read it.
+
+    allowed: "all", "local_only" or "selected" actions may be used. sha_pinning: whether actions must be pinned by SHA.
+    may_open_pull_requests: the setting "Allow GitHub Actions to create and approve pull requests".
+    """
+
+    enabled: bool | None = None
+    allowed: str | None = None
+    sha_pinning: bool | None = None
+    may_open_pull_requests: bool | None = None
+
+
 class Forge(Protocol):
     """One repository on a code host. Bodies and texts go out as given: whoever renders them makes them harmless.
 
@@ -662,4 +676,20 @@ class Forge(Protocol):
 
     def check(self, check: Check, check_id: int | None = None) -> int | Denied:
         """Create a check run, or bring `check_id` to this state; returns its id."""
+        ...
+
+    # the repository's settings: reads for `doctor`, never needed for a repair
+    def actions_settings(self) -> ActionsSettings:
+        """What may not be read (403, 404) is None. Source: actions/permissions and actions/permissions/workflow."""
+        ...
+
+    def branch_rules(self, branch: str) -> tuple[str, ...] | None:
+        """What holds for a branch of that name, which need not exist: the rulesets' rule types (creation, update,
+        pull_request, required_signatures, …) and "protected" where classic protection covers it; None where this
+        token may not read it. Source: rules/branches/BRANCH and branches/BRANCH."""
+        ...
+
+    def has_secret(self, name: str) -> bool | None:
+        """Whether workflows of the repository get an Actions secret of that name, its own or its organisation's (the
+        value is never read); None where this token may not say. Source: actions/secrets, organization-secrets."""
         ...
