@@ -134,9 +134,10 @@ def start(argv: list[str], directory: str, file_size: int, open_files: int, fail
         limit(resource.RLIMIT_FSIZE, file_size)
         limit(resource.RLIMIT_NOFILE, open_files)
         limit(resource.RLIMIT_CORE, 0)
-        # Python ignores these two, and what is ignored stays so across exec: the tests would see an odd machine.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        # Python ignores the first two, nohup and CI runners others, and what is ignored stays so across exec: the tests
+        # would see an odd machine.
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(argv[0], argv)  # noqa: S606 (argv, no shell: that is the point)
     except OSError as error:
         os.write(failure, str(error.errno).encode())
