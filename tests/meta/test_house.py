@@ -15,7 +15,7 @@ ROOMS = (
     ("errors",),
     ("evidence.types",),
     ("ports",),
-    ("config", "config_file"),
+    ("config", "config_file", "config_action"),
     ("process",),
     ("budget",),
     ("trigger",),
