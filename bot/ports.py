@@ -634,9 +634,12 @@ class Forge(Protocol):
     def compare(self, base: str, head: str) -> Comparison | None: ...
 
     # commits and branches
-    def create_commit(self, parent: str | None, files: Mapping[str, FileWrite], message: str) -> str | Denied:
+    def create_commit(
+        self, parent: str | None, files: Mapping[str, FileWrite], message: str, also: str | None = None
+    ) -> str | Denied:
         """SHA of a new commit on `parent` (None: a root commit) that no branch holds yet; signed where the host signs.
-        Safe to repeat."""
+        also: a second parent, whose files do not enter: so a branch that stands there moves forward to `parent`'s tree
+        with `files`. Safe to repeat."""
         ...
 
     def create_branch(self, name: str, sha: str) -> bool | Denied:
