@@ -419,6 +419,7 @@ class WorkflowRun:
     url: str
     created_at: str
     pull_requests: tuple[int, ...] = ()
+    started_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,12 +444,13 @@ class WorkflowJob:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactInfo:
-    """An artifact of a run. `size`: packed bytes."""
+    """An artifact of a run, of any of its attempts. `size`: packed bytes. `created_at`: ISO 8601, "" if not told."""
 
     id: int
     name: str
     size: int
     expired: bool = False
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
