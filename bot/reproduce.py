@@ -35,6 +35,7 @@ class Job:
 
     wanted: failing cases of a report (None: whatever fails in the base run). selectors: tests named by a person.
     good: a revision at which all was green, "" where unknown. trusted, domain: whose commit it is (ports.SetUp).
+    revision: the commit that is looked at; `include_work_tree` goes with HEAD only.
     """
 
     suite: SuiteSettings
@@ -45,6 +46,7 @@ class Job:
     include_work_tree: bool = False
     trusted: bool = False
     domain: str = "local"
+    revision: str = "HEAD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Reproduced:
 def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Iterator[Reproduced | Unusable]:
     """Check out, set up, run the base: the environment lives as long as the context."""
     with stages.measure("checkout"):
-        checkout = tools.repository.checkout(include_work_tree=job.include_work_tree)
+        checkout = tools.repository.checkout(job.revision, include_work_tree=job.include_work_tree)
         changed, recent_diff = tools.repository.changed_since(job.good, checkout) if job.good else ((), "")
     with stages.measure("set-up"):
         plan = tools.toolchain.plan(checkout.path, job.suite, isolated=tools.sandbox.isolated)

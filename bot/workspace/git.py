@@ -114,6 +114,12 @@ class Repository:
             raise ConfigError(f"no commit {revision!r} in {self.root}{hint}")
         return value
 
+    def parents(self, revision: str) -> tuple[str, ...]:
+        """Hashes of a commit's parents, also of those that a shallow clone does not have; none for a root commit."""
+        commit = self.store.git("cat-file", "commit", self.resolve(revision))
+        header = commit.partition(b"\n\n")[0].split(b"\n")
+        return tuple(line[7:].decode("ascii") for line in header if line.startswith(b"parent "))
+
     def changed_since(self, revision: str, until: Checkout | None = None) -> tuple[tuple[ChangedRange, ...], str]:
         """What changed from a (good) revision to HEAD, or to the state of a checkout: new-side ranges and unified text.
 

@@ -144,3 +144,14 @@ def test_submodules_are_named_and_left_out(origin: Origin, tmp_path: Path, scrat
     assert repository.dirty() == ()
     assert not (checkout.path / "vendor").exists()
     assert checkout.mode("vendor/library/lib.py") == "160000"
+
+
+def test_parents_of_a_merge(origin: Origin, scratch: Path) -> None:
+    base = origin.git("rev-parse", "HEAD").strip()
+    origin.git("switch", "-q", "-c", "topic")
+    topic = origin.commit({"topic.txt": "x"})
+    origin.git("switch", "-q", "-")
+    origin.git("merge", "-q", "--no-ff", "--no-edit", "-m", "parent of\n\nparent 1234", "topic")
+    repository = Repository.open(origin.root, scratch)
+    assert repository.parents("HEAD") == (base, topic)
+    assert repository.parents(base + "~0")[:1] != (topic,)
