@@ -401,6 +401,7 @@ class WorkflowRun:
 
     head_repository: "owner/name" of where the head commit lives, "" where that repository is gone. event: what started
     it (push, pull_request, …). pull_requests: numbers, none for forks. created_at: ISO 8601. path: the workflow file.
+    started_at: when this attempt began (`run_started_at`), ISO 8601, "" where it is not told.
     """
 
     id: int
