@@ -29,7 +29,7 @@ ROOMS = (
     ("propose",),
     ("repair",),
     ("flaky",),
-    ("result",),
+    ("result", "result_file"),
     ("publish",),
     ("trace",),
     ("adapters",),
