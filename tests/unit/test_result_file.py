@@ -103,7 +103,7 @@ def test_anything_else_is_refused(change: Change, said: str) -> None:
     ids=lambda text: f"{len(text)} characters",
 )
 def test_text_that_is_no_result_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(ConfigError, match="result.json is not what grokfix writes"):
+    with pytest.raises(ConfigError, match=r"result\.json is not what grokfix writes"):
         from_json(text)
 
 
