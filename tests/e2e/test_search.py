@@ -295,6 +295,47 @@ def test_module_that_cannot_be_imported(make: Make) -> None:
     bench.check(bench.search().propose(bench.evidence("names.py"), (), bench))
 
 
+def test_passing_tests_that_lean_on_their_order_do_not_veto(make: Make) -> None:
+    """The slow one passes before the quick one only, the last one after neither: as the suite runs them, and alone."""
+    bench = make(
+        {
+            "shop.py": """\
+                seen = []
+
+                def first(items):
+                    return items[1]
+
+                def note(item):
+                    seen.append(item)
+                    return list(seen)
+            """,
+            "test_shop.py": """\
+                import time
+                import shop
+
+                def test_slow_before_quick():
+                    time.sleep(0.05)
+                    assert shop.note(1) == [1]
+
+                def test_quick():
+                    assert shop.note(2)[-1] == 2
+                    shop.seen.append(3)
+
+                def test_clears():
+                    shop.seen.clear()
+
+                def test_alone_or_after_the_clearing():
+                    assert shop.note(4) == [4]
+
+                def test_first():
+                    assert shop.first([5, 6]) == 5
+            """,
+        }
+    )
+    proposal = bench.check(bench.search().propose(bench.evidence("shop.py"), (), bench))
+    assert "shop.py:4" in proposal.diagnosis.root_cause
+
+
 def test_goes_on_after_a_failed_attempt(make: Make) -> None:
     bench = make(
         {

@@ -38,7 +38,7 @@ class Neighbourhood:
     related: int = 0
 
     def rest(self, candidate: Candidate) -> tuple[int, ...]:
-        """Passing tests that reach the candidate's file: quickest first, as the plan has them."""
+        """Passing tests that reach the candidate's file."""
         return tuple(
             index
             for index in range(self.plan.targets, len(self.plan.tests) - self.plan.others)
@@ -70,15 +70,14 @@ def neighbourhood(evidence: Evidence, also: Sequence[TestId], validator: Validat
     failing = tuple(sorted(failing, key=lambda test: test in measured and measured[test].hung))
     if failing:
         failing += assumed
-    rest = sorted(
-        (one for one in baseline.tests if one.passed and one.test not in targets),
-        key=lambda one: (one.test not in also, one.seconds),
-    )
+    rest = [one for one in baseline.tests if one.passed and one.test not in targets]
     kept, total = [], 0.0
-    for one in rest:
+    for one in sorted(rest, key=lambda one: (one.test not in also, one.seconds)):
         total += one.seconds
         if total <= REST_SECONDS or one.test in also:
             kept.append(one)
+    place = {test: position for position, test in enumerate(tests)}
+    kept.sort(key=lambda one: place[one.test])  # as they ran in a row at base
     typical = statistics.median([one.seconds for one in kept]) if kept else 0.0
     slowest = {one.test.file: 0.0 for one in kept}
     for one in kept:
@@ -135,5 +134,5 @@ def _passing(evidence: Evidence, also: Sequence[TestId]) -> list[TestId]:
         return test not in hits or any(hits[test].get(path) for path in paths)
 
     found = [case.id for case in evidence.base if case.outcome is Outcome.PASSED and reaches(case.id)]
-    found.sort(key=lambda test: (test not in hits, test.file not in near))
+    found.sort(key=lambda test: (test not in hits, test.file not in near))  # within a file in the order of the suite
     return [*also, *(test for test in found if test not in also)][:MOST_TESTS]

@@ -127,13 +127,18 @@ class Validator:
         self._discard()
 
     def measure(self, plan: Plan, seconds: float) -> Baseline:
-        """Run each test once in a fork of its own, unchanged, for at most `seconds` in all."""
+        """Run each test once in a fork of its own, unchanged, for at most `seconds` in all.
+
+        Passing tests that do not pass when they run after one another are left out."""
         tests: list[Measured] = []
+        unsteady: set[TestId] = set()
         import_seconds: float | None = None
         for claim in self.run("baseline", plan, (), seconds):
             match claim:
                 case {"kind": "collected", "seconds": int() | float() as taken}:
                     import_seconds = float(taken)
+                case {"kind": "unsteady", "test": int() as index} if 0 <= index < len(plan.tests):
+                    unsteady.add(plan.tests[index])
                 case {"kind": "measured", "test": int() as index, "outcome": str() as outcome} if (
                     0 <= index < len(plan.tests)
                 ):
@@ -146,7 +151,7 @@ class Validator:
                             claim.get("spawns") is True,
                         )
                     )
-        return Baseline(tuple(tests), import_seconds)
+        return Baseline(tuple(one for one in tests if one.test not in unsteady), import_seconds)
 
     def validate(self, plan: Plan, work: Sequence[Work], seconds: float) -> tuple[Trial, ...]:
         """Try candidates in order for at most `seconds`; those that were not reached are left out."""

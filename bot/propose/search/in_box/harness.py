@@ -95,6 +95,7 @@ def with_pytest(
             named: dict[tuple[str, str], list[Any]] = {}
             whole: dict[str, list[Any]] = {}
             for item in session.items:
+                item.location  # noqa: B018 (worked out once, here, instead of in every fork)
                 named.setdefault(report_names(item.nodeid), []).append(item)
                 whole.setdefault(os.path.realpath(str(item.fspath)), []).append(item)
             loop(Collected(select(wanted, root, named, whole), watch.ran, run))

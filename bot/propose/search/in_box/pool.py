@@ -71,6 +71,7 @@ class Child:
         self.deadline = self.started + patience(task.seconds)
         self.test = -1
         self.said: dict[str, object] | None = None
+        self.buried = False
         self.notes: list[dict[str, object]] = []
         self.scratch = tempfile.mkdtemp(prefix="grokfix-")
         reader, writer = os.pipe()
@@ -112,21 +113,28 @@ class Child:
         return True
 
     def finish(self, *, late: bool) -> Ending:
-        """Kill what is left of it, and say how it ended."""
+        """Kill what is left of it, and say how it ended. Where it said so itself, `bury` waits for its end."""
         for kill, target in ((os.killpg, self.pid), (os.kill, self.pid)):
             try:
                 kill(target, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
         os.close(self.reader)
+        fate = "said"
+        if self.said is None:
+            status = self.bury()
+            timer = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+            fate = "timeout" if late or timer else "crashed"
+        return Ending(self.said, fate, self.test, time.monotonic() - self.started, tuple(self.notes))
+
+    def bury(self) -> int:
+        """Wait for its end and remove what it leaves; its exit status, 0 where that was done before."""
+        if self.buried:
+            return 0
+        self.buried = True
         status = os.waitpid(self.pid, 0)[1]
         shutil.rmtree(self.scratch, ignore_errors=True)
-        fate = "crashed"
-        if self.said is not None:
-            fate = "said"
-        elif late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF):
-            fate = "timeout"
-        return Ending(self.said, fate, self.test, time.monotonic() - self.started, tuple(self.notes))
+        return status
 
 
 def patience(seconds: float) -> float:
@@ -142,13 +150,12 @@ def become_child(seconds: float, scratch: str) -> None:
         os.dup2(null, descriptor)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
-    limit_memory()
     os.environ["PYTEST_DEBUG_TEMPROOT"] = os.environ["TMPDIR"] = scratch
     tempfile.tempdir = None
 
 
 def limit_memory() -> None:
-    """Bound the address space where the kernel tells how large it is."""
+    """Bound the address space, this process's and so its children's, where the kernel tells how large it is."""
     try:
         with open("/proc/self/statm", "rb") as file:
             held = int(file.read().split()[0]) * resource.getpagesize()
@@ -168,9 +175,12 @@ def run_all(
     settle(key, ending) is called as each one ends; what the deadline cuts off is not settled.
     """
     gc.collect()
+    memory = resource.getrlimit(resource.RLIMIT_AS)
+    limit_memory()
     gc.freeze()  # children then share these pages instead of copying them at their first collection
     poll = select.poll()
     running: dict[int, Child] = {}
+    ended: list[Child] = []  # dying while the next one runs
     exhausted = False
     try:
         while True:
@@ -186,14 +196,20 @@ def run_all(
                 return
             until = min([child.deadline for child in running.values()] + [deadline()])
             ready = poll.poll(max(0.0, until - time.monotonic()) * 1000 + 1)
-            ended: list[Child] = [running[reader] for reader, _ in ready if not running[reader].read()]
+            done = [running[reader] for reader, _ in ready if not running[reader].read()]
             now = time.monotonic()
-            late = [child for child in running.values() if child not in ended and child.deadline <= now]
-            for child in ended + late:
+            late = [child for child in running.values() if child not in done and child.deadline <= now]
+            while ended:
+                ended.pop().bury()
+            for child in done + late:
                 poll.unregister(child.reader)
                 del running[child.reader]
                 settle(child.task.key, child.finish(late=child in late))
+                ended.append(child)
     finally:
         for child in running.values():
             child.finish(late=True)
+        for child in [*running.values(), *ended]:
+            child.bury()
         gc.unfreeze()
+        resource.setrlimit(resource.RLIMIT_AS, memory)

@@ -38,11 +38,19 @@ class Stopper:
 
 
 def baseline(job: Job, results: Results) -> None:
-    """Run every test once in a fork of its own, unchanged: outcome, seconds, and whether it starts processes."""
+    """Run every test once in a fork of its own, unchanged: outcome, seconds, and whether it starts processes.
+
+    Then those that passed run one after the other, as they will for a candidate: one that fails there leans on the
+    order of the suite, or on a test that is not among them, and cannot judge anything.
+    """
 
     def work(collected: Collected) -> dict[str, object]:
+        passing: list[int] = []
+
         def settle(test: int, ending: Ending) -> None:
             said = ending.said or {}
+            if said.get("passed") and test >= job.targets:
+                passing.append(test)
             results.write(
                 "measured",
                 test=test,
@@ -53,9 +61,26 @@ def baseline(job: Job, results: Results) -> None:
 
         tasks = (Task(index, measuring(job, collected, index), SWAP_SECONDS) for index in sorted(collected.items))
         run_all(tasks, job.jobs, lambda: job.deadline, settle)
+        passing.sort()
+
+        def unsteady(_key: int, ending: Ending) -> None:
+            for note in ending.notes:
+                results.write("unsteady", test=note.get("unsteady"))
+
+        run_all(iter([Task(0, in_a_row(job, collected, passing), SWAP_SECONDS)]), 1, lambda: job.deadline, unsteady)
         return {}
 
     in_collector(job, results, work)
+
+
+def in_a_row(job: Job, collected: Collected, tests: Sequence[int]) -> Callable[[Report], None]:
+    def body(report: Report) -> None:
+        for index, run in collected.run_tests(tests):
+            report.begin(index, job.limits[index])
+            if not run():
+                report.note(unsteady=index)
+
+    return body
 
 
 SPAWNING = re.compile(r"subprocess\.Popen$|os\.(exec|posix_spawn|spawn|system)$")
