@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("report", help="read JUnit XML and console output: totals, failures, faults of the files")
     )
     _trace(commands.add_parser("trace", help="render a trace as one self-contained page"))
+    _init(commands.add_parser("init", help="write grokfix's workflow and settings into a repository"))
+    _doctor(commands.add_parser("doctor", help="say what a repository lacks for grokfix on GitHub, and what to do"))
     return parser
 
 
@@ -107,6 +109,35 @@ def _trace(parser: argparse.ArgumentParser) -> None:
     parser.description = "Checks a trace's hash chain and renders it."
     parser.add_argument("trace", metavar="TRACE", help="trace.jsonl of a run")
     parser.add_argument("--html", required=True, metavar="FILE", help="page to write")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Writes .github/workflows/grokfix.yml and a commented .github/grokfix.yml; with --mode step shows the step to "
+        "add to your own workflow. With GITHUB_TOKEN or GH_TOKEN set, grokfix is pinned by commit instead of by tag."
+    )
+    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="checkout (default: this folder)")
+    parser.add_argument(
+        "--mode", choices=("step", "one-job", "three-jobs"), help="asked on a terminal, else three-jobs"
+    )
+    parser.add_argument(
+        "--workflow", action="append", default=[], metavar="NAME", help="workflow to follow (default: those with tests)"
+    )
+    parser.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
+    parser.add_argument("--force", action="store_true", help="replace a workflow of grokfix's that is there")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Checks a repository's set-up for grokfix on GitHub: files, settings, token, key, Docker. Changes nothing. "
+        "What the code host alone knows is asked with GITHUB_TOKEN or GH_TOKEN."
+    )
+    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="checkout (default: this folder)")
+    parser.add_argument(
+        "--repository", default="", metavar="OWNER/NAME", help="default: GITHUB_REPOSITORY, else the remote origin"
+    )
+    parser.add_argument("--probe", action="store_true", help="ask the model for a word, which costs a few tokens")
+    _format(parser)
 
 
 def _target(parser: argparse.ArgumentParser) -> None:

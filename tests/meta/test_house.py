@@ -33,7 +33,7 @@ ROOMS = (
     ("publish",),
     ("trace",),
     ("adapters",),
-    ("reproduce", "run"),
+    ("reproduce", "run", "setup"),
     ("cli", "commands", "__main__"),
 )
 # Put into the sandbox as files and never imported by the bot: they know only the standard library and the test runner.

@@ -1,0 +1,140 @@
+"""The files and lines that `init` gives a repository, rendered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.resources import files
+
+import yaml
+
+from bot.publish.untrusted import one_line
+from bot.setup.pins import pins
+from bot.setup.workflows import Job, Step, Workflow
+
+WORKFLOW_PATH = ".github/workflows/grokfix.yml"
+SETTINGS_PATH = ".github/grokfix.yml"
+SECRET = "XAI_API_KEY"  # noqa: S105 (the secret's name)
+SPARE_MINUTES = 15
+"""What a job needs beside limits.minutes: the image, fetching, the report."""
+
+_JUNIT = re.compile(r"--junit-?xml[= ]['\"]?([\w./*-]+)")
+_STEP_PERMISSIONS = (
+    ("actions", "read", "the last green run"),
+    ("checks", "write", "the check run with its annotations"),
+    ("contents", "write", "the branch of the fix; the ledger and traces on grokfix-data"),
+    ("issues", "write", "the progress comment, labels"),
+    ("pull-requests", "write", "the pull request"),
+)
+
+
+class Mode(StrEnum):
+    """How grokfix is built in, from least to most apart."""
+
+    STEP = "step"
+    ONE_JOB = "one-job"
+    THREE_JOBS = "three-jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """Lines for a person to add to a workflow of theirs. place: where, in a sentence's words. notes: what else."""
+
+    place: str
+    step: str
+    permissions: str
+    notes: tuple[str, ...]
+
+
+def settings_text() -> str:
+    """`.github/grokfix.yml` with every key at its default, in comments."""
+    return _template("grokfix.yml")
+
+
+def workflow_text(mode: Mode, names: Sequence[str], action: str, minutes: float) -> str:
+    """`.github/workflows/grokfix.yml` for `mode` (not STEP), after the workflows `names`.
+
+    action: text after `uses: ` for grokfix. minutes: limits.minutes of the settings.
+    """
+    known = pins()
+    values = {
+        "__WORKFLOWS__": f"[{', '.join(_quoted(name) for name in names)}]",
+        "__GROKFIX__": action,
+        "__MINUTES__": str(int(minutes) + SPARE_MINUTES),
+        "__UPLOAD_ARTIFACT__": known["actions/upload-artifact"].uses,
+        "__DOWNLOAD_ARTIFACT__": known["actions/download-artifact"].uses,
+    }
+    # in one pass: a workflow's name may itself look like one of these marks
+    return re.sub("|".join(values), lambda match: values[match[0]], _template(f"{mode}.yml"))
+
+
+def step_to_paste(workflow: Workflow | None, action: str) -> Paste:
+    """The step and the permissions for mode STEP, indented for `workflow` (None: for any)."""
+    found = None if workflow is None else next(((job, step) for job, step in workflow.steps() if step.runs_tests), None)
+    if workflow is None or found is None:
+        return Paste("after the step that runs the tests", _step(action, "reports/*.xml", 6), _permissions(4), _notes())
+    job, step = found
+    report = _JUNIT.search(step.run)
+    return Paste(
+        place=f"{one_line(workflow.path)}, job {one_line(job.id)}, after line {step.end_line} ({_called(step)})",
+        step=_step(action, report[1] if report else "reports/*.xml", step.column),
+        permissions=_permissions(job.column),
+        notes=_notes(job, reports=report is not None),
+    )
+
+
+def _step(action: str, junit: str, column: int) -> str:
+    lines = (
+        "- name: Repair failing tests",
+        "  if: failure()",
+        f"  uses: {action}",
+        "  with:",
+        f'    junit: "{junit}"',
+        f"    api-key: ${{{{ secrets.{SECRET} }}}}",
+    )
+    return _indented(lines, column)
+
+
+def _permissions(column: int) -> str:
+    scopes = (f"  {scope}: {access} # {reason}" for scope, access, reason in _STEP_PERMISSIONS)
+    return _indented(("permissions:", *scopes), column)
+
+
+def _notes(job: Job | None = None, *, reports: bool = False) -> tuple[str, ...]:
+    notes = []
+    if not reports:
+        notes.append("Let the tests write JUnit XML, e.g. pytest --junit-xml=reports/junit.xml")
+    if job is None or job.permissions is None:
+        notes.append("Give that job the permissions below; those that it has no line for are taken away from it")
+    else:
+        notes.append("Add to that job's permissions what it lacks of those below")
+    checkouts = [] if job is None else [step for step in job.steps if step.uses.startswith("actions/checkout@")]
+    if any(step.inputs.get("persist-credentials") != "false" for step in checkouts) or job is None:
+        notes.append(
+            "Set persist-credentials: false on the job's actions/checkout: else the token, which may now write, lies "
+            "where the tests can read it"
+        )
+    return tuple(notes)
+
+
+def _called(step: Step) -> str:
+    if step.name:
+        return f"the step “{one_line(step.name, 60)}”"
+    first = next((line for line in step.run.splitlines() if line.strip()), "")
+    return f"the step that runs {one_line(first, 60)}"
+
+
+def _indented(lines: Sequence[str], column: int) -> str:
+    return "".join(f"{' ' * column}{line}\n" for line in lines)
+
+
+def _quoted(name: str) -> str:
+    """A YAML string in double quotes, on one line whatever is in it."""
+    dumped: str = yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10_000)
+    return dumped.strip()
+
+
+def _template(name: str) -> str:
+    return files("bot.setup").joinpath("templates", name).read_text(encoding="utf-8")
