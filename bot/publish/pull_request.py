@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from bot.evidence.types import Outcome
+from bot.publish.context import PublishContext, circumstances, evidence_kept, origin, try_locally, what_starts
 from bot.publish.diff import diff_stats
 from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, one_line, title
 from bot.publish.words import GATES, duration, money, outcome_words, plural, reason_words, spent, status_words
@@ -61,10 +62,13 @@ def _subject(result: Result) -> str:
     return one_line(text, _TITLE - len(more)) + more
 
 
-def pull_request_body(result: Result, limit: int = LIMIT) -> str:
-    """Markdown of at most `limit` characters; long parts are cut first, and each cut is said."""
+def pull_request_body(result: Result, limit: int = LIMIT, context: PublishContext | None = None) -> str:
+    """Markdown of at most `limit` characters; long parts are cut first, and each cut is said.
+
+    context: None for the command line's pr.md, which is on no code host yet.
+    """
     for scale in _SCALES:
-        body = _Body(scale).render(result)
+        body = _Body(scale, context).render(result)
         if len(body) <= limit:
             return body
     return bounded(body, limit - 120, whole="result.json")
@@ -78,14 +82,20 @@ def _first_sentence(text: str) -> str:
 class _Body:
     """Renders at one scale: at a smaller one, every part that may be long is allowed less."""
 
-    def __init__(self, scale: float) -> None:
+    def __init__(self, scale: float, context: PublishContext | None) -> None:
+        self._context = context
         self._diff = int(20_000 * scale)
         self._prose = max(120, int(4_000 * scale))
         self._rows = max(1, int(40 * scale))
         self._cell = max(60, int(300 * scale))
 
     def render(self, result: Result) -> str:
+        context = self._context
         parts = [_LEADS[result.outcome]]
+        if context is not None:
+            parts = [context.marker, *parts, origin(context), *circumstances(context)]
+            if context.branch:
+                parts.append(what_starts(context))
         if result.message or result.reason:
             parts.append(self._why(result.reason, result.message))
         if result.sandbox is not None and not result.sandbox.isolated:
@@ -221,6 +231,12 @@ class _Body:
         if result.patch is None:
             return []
         ids = [each.node_id for repair in result.repairs for each in (*repair.targets, *repair.new_tests)]
+        if self._context is not None and self._context.branch:
+            return [
+                "## Check it on your machine",
+                "In a clone of this repository:",
+                try_locally(self._context.branch, ids),
+            ]
         command = "git apply fix.patch && python -m pytest " + " ".join(shlex.quote(each) for each in ids[:10])
         base = f" on {code(result.commit[:12])}" if result.commit else ""
         return ["## Check it on your machine", f"In a clean checkout{base}:", fence(command, "sh", limit=4_000)]
@@ -242,7 +258,10 @@ class _Body:
         return parts
 
     def _footer(self, result: Result) -> str:
-        trace = f" Trace: SHA-256 {code(result.trace_sha256)}." if result.trace_sha256 else ""
+        if self._context is not None:
+            trace = f"\n\n{evidence_kept(self._context, result.trace_sha256)}"
+        else:
+            trace = f" Trace: SHA-256 {code(result.trace_sha256)}." if result.trace_sha256 else ""
         return (
             f"---\n\nMade by grokfix {cell(result.version, 40)}. It never merges: green gates make a fix plausible, "
             f"a reviewer makes it correct.{trace}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html as html_module
 import re
+import textwrap
 
 _ANSI = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"  # control sequences: colour, cursor, erase
@@ -104,6 +105,7 @@ _WWW = re.compile(r"\bwww\.", re.IGNORECASE)
 _TRAILER = re.compile(
     r"^([ \t]*(?:co-authored-by|signed-off-by|skip-checks|on-behalf-of))([ \t]*:)", re.I | re.MULTILINE
 )
+_TRAILER_LINE = re.compile(r"\s*[A-Za-z-]{2,40}(?:-by|-of|-checks)\s*:", re.IGNORECASE)
 _COMMAND = re.compile(r"/(?=grok)", re.IGNORECASE)
 _REFERENCE = re.compile(r"#(?=\d)|\b(?<=GH)-(?=\d)", re.IGNORECASE)
 _CLOSING = re.compile(
@@ -153,6 +155,19 @@ def title(text: str, limit: int = 72) -> str:
     line = _SKIP_CI.sub(r"(\1)", one_line(text, limit)).replace("@", "@" + _ZERO_WIDTH)
     line = _REFERENCE.sub(lambda match: match[0] + _ZERO_WIDTH, _CLOSING.sub(r"\1\2" + _ZERO_WIDTH, line))
     return _COMMAND.sub("/" + _ZERO_WIDTH, line)
+
+
+def commit_text(text: str, limit: int = 2_000, width: int = 72) -> str:
+    """Paragraphs for the body of a commit message: plain text, wrapped, in which nothing has any effect on a code host.
+
+    A line that would be a trailer (`Co-authored-by: …`) is taken out: a host credits and skips by them.
+    """
+    paragraphs = plain(bounded(text, limit)).split("\n\n")
+    wrapped = []
+    for paragraph in paragraphs:
+        kept = " ".join(line.strip() for line in paragraph.split("\n") if not _TRAILER_LINE.match(line))
+        wrapped.append(textwrap.fill(title(kept, limit + 80), width, break_long_words=False, break_on_hyphens=False))
+    return "\n\n".join(filter(None, wrapped))
 
 
 def cell(text: str, limit: int = 300) -> str:
