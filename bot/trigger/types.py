@@ -39,7 +39,12 @@ class Explain:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """`/grok retry`: the last fix once more, also where a person had closed its pull request."""
+    """`/grok retry`: the last fix once more, also where a person had closed its pull request.
+
+    fix: what is tried again, by the ledger; the claim fills it in.
+    """
+
+    fix: Fix = Fix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +124,44 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Nothing is done, and that is right; `reason` is a sentence for the log."""
+    """Nothing is done, and that is right; `reason` is a sentence for the log (names from the event stand quoted)."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Somebody asked and may not have it; `reply` is what they are told on the pull request, "" = nothing is said."""
+    """Somebody asked and may not have it; `reply` is what they are told on the pull request, "" = nothing is said.
+
+    reply: Markdown of our own words, numbers and links only, so that it may be posted as it is. reason: data, for the
+    log; names from the event stand in it quoted.
+    """
 
     reason: str
     reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A command that needs no attempt: help, stop, test, or a wrong one. What is left to do is to reply to it.
+
+    stopped: links to the runs that `/grok stop` ended; none: nothing was running.
+    """
+
+    command: Command | WrongCommand
+    stopped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """The run that this process is a part of.
+
+    job: what tells this job from the run's other jobs (the runner's name), for steps in a matrix; "" = it has one.
+    """
+
+    id: int
+    url: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +169,7 @@ class Claim:
     """A trigger that was checked against the API, and whose attempt stands in the ledger: the `trigger` output.
 
     trigger: with sha, branch and pull request by the API's word. attempt: id of the ledger's line.
-    diagnosis_only: nothing may be pushed for it (a fork's failed run). asked: a person asked for it just now.
+    diagnosis_only: nothing may be pushed for it (a fork's failed run; explain, flaky). asked: a person asked for it.
     run_url: of the run that works on it. progress_comment, check_run: ids of what it keeps up to date, None = none.
     """
 
