@@ -1,4 +1,4 @@
-"""Gets a fix onto a branch of ours, once: what an earlier run left there is taken up, a person's work is not touched."""
+"""Gets a fix onto a branch, once: what an earlier run left there is taken up, a person's work is not touched."""
 
 from __future__ import annotations
 

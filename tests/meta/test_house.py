@@ -32,6 +32,7 @@ ROOMS = (
     ("result", "result_file"),
     ("publish",),
     ("trace",),
+    ("publish.bundle", "publish.keep", "publish.post", "publish.trace_page"),  # they read traces
     ("adapters",),
     ("reproduce", "run", "setup"),
     ("cli", "commands", "__main__"),
