@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.evidence.artifact import ArchiveLimits, reports
-from bot.evidence.ci_log import FailedStep, failed_steps, read_log, tested_commit
+from bot.evidence.ci_log import FailedStep, checked_out, failed_steps, read_log
 from bot.evidence.console import read_console
 from bot.evidence.junit import iter_cases
 from bot.evidence.matching import resolve
@@ -211,7 +211,7 @@ class _Collector:
                 continue
             log = read_log(data)
             self.problems += [Problem(source, message) for message in log.problems]
-            tested.add(tested_commit(log, self.forge.repository))
+            tested.add(checked_out(log, self.forge.repository))
             for output in failed_steps(log, name, job.steps):
                 steps.append(output.step)
                 self.read_step(output.text, f"{source}, step {output.step.step}", job.name)

@@ -154,7 +154,7 @@ def _by_failure(log: JobLog, names: Sequence[str]) -> list[tuple[str, Section]]:
     return list(zip(names if len(names) == len(failed) else [""] * len(failed), failed, strict=True))
 
 
-def tested_commit(log: JobLog, repository: str) -> str:
+def checked_out(log: JobLog, repository: str) -> str:
     """Hash (40 hex digits) of the commit that the first checkout of `repository` ("owner/name") put into place.
 
     "" where the log does not tell, or contradicts itself. It is the log's claim: the first checkout comes before the

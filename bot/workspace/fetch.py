@@ -194,6 +194,5 @@ def _environment(folder: Path) -> Mapping[str, str]:
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "/bin/false",
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
