@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.act.run import Act
 
 REQUIRED = frozenset(filter(None, os.environ.get("GROKFIX_REQUIRE", "").split(",")))
 
@@ -43,3 +48,24 @@ def docker_image() -> str:
         unavailable("docker", str(error))
     with closing(client):
         return base_images.ensure(client, "python:3.13-slim")
+
+
+@pytest.fixture(scope="session")
+def act(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Act:
+    """act with this checkout's action and the stand-ins (tests/act); needs an engine."""
+    import docker
+
+    from tests.act import images, workflow
+    from tests.act.run import Act
+
+    program = shutil.which("act", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
+    if program is None:
+        unavailable("act", "no act beside this Python or on PATH")
+    assert program is not None
+    folder = tmp_path_factory.mktemp("act")
+    actions = {
+        workflow.ACTION: str(images.stage_action(folder / "action")),
+        **images.stage_stand_ins(folder / "stand-ins"),
+    }
+    with closing(docker.from_env()) as client:
+        return Act(program, images.runner(client), actions)

@@ -1,0 +1,91 @@
+"""The runner's image, the action's sources as act takes them, and what a run left on the engine."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+
+from tests import base_images
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+BASE = "python:3.13-slim"
+RUNNER = "grokfix-test/runner:1"
+RUN_LABEL = "grokfix.act"
+ACTION_FILES = ("action.yml", "Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")
+RUNNER_FILE = f"""\
+FROM {BASE}
+RUN apt-get update -qq \\
+ && apt-get install -qq --yes --no-install-recommends git \\
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \\
+ && pip install --quiet --no-cache-dir pytest
+"""
+SHARED_CACHE = "act-toolcache"  # one empty volume that act keeps for all runs
+
+
+def runner(client: docker.DockerClient) -> str:
+    """Tag of the image that stands for `ubuntu-latest`: Python, git and pytest; the engine's cache makes it once."""
+    base_images.ensure(client, BASE)
+    client.images.build(fileobj=io.BytesIO(RUNNER_FILE.encode()), tag=RUNNER, rm=True, forcerm=True)
+    return RUNNER
+
+
+def stage_action(folder: Path) -> Path:
+    """Copy what the action is made of into a new `folder`: act packs a folder whole, a work tree with its history."""
+    folder.mkdir(parents=True)
+    for name in ACTION_FILES:
+        shutil.copyfile(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "bot", folder / "bot", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def stage_stand_ins(folder: Path) -> dict[str, str]:
+    """Copy the stand-ins below a new `folder`; their folders by the names that workflows use."""
+    folder.mkdir(parents=True)
+    staged = {}
+    for source in (HERE / "stand_ins").iterdir():
+        if source.is_dir() and (source / "action.yml").is_file():
+            shutil.copytree(source, folder / source.name)
+            shutil.copyfile(HERE / "stand_ins" / "results.py", folder / source.name / "results.py")
+            staged[f"actions/{source.name}"] = str(folder / source.name)
+    return staged
+
+
+def on_engine(client: docker.DockerClient, label: str) -> dict[str, tuple[str, str]]:
+    """Containers, volumes and networks that an act run with `label` and its actions may have made: name → (kind, id).
+
+    Those of a sandbox are told from the ones that tests on this machine make by their maker's PID namespace.
+    """
+    ours = os.readlink("/proc/self/ns/pid")
+    found: dict[str, tuple[str, str]] = {}
+    for kind, name, identity, labels in _resources(client):
+        foreign = "grokfix.run" in labels and labels.get("grokfix.namespace") != ours
+        if labels.get(RUN_LABEL) == label or foreign or (name.startswith("act-") and name != SHARED_CACHE):
+            found[name] = (kind, identity)
+    return found
+
+
+def _resources(client: docker.DockerClient) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    for container in client.api.containers(all=True):
+        yield "container", container["Names"][0].lstrip("/"), container["Id"], container["Labels"] or {}
+    for volume in client.api.volumes()["Volumes"] or ():
+        yield "volume", volume["Name"], volume["Name"], volume["Labels"] or {}
+    for network in client.api.networks():
+        yield "network", network["Name"], network["Id"], network["Labels"] or {}
+
+
+def remove(client: docker.DockerClient, found: dict[str, tuple[str, str]]) -> None:
+    """Containers first: a volume in use stays."""
+    for kind, identity in sorted(found.values()):
+        if kind == "container":
+            client.api.remove_container(identity, force=True, v=True)
+        elif kind == "network":
+            client.api.remove_network(identity)
+    for kind, identity in found.values():
+        if kind == "volume":
+            client.api.remove_volume(identity, force=True)
