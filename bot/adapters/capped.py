@@ -37,10 +37,11 @@ class CappedOutput:
             if excess < len(oldest):
                 self._tail.appendleft(oldest[excess:])
 
+    def data(self) -> bytes:
+        """What was kept, as it came; a line of its own says how many bytes were left out."""
+        gap = f"\n[… {self._dropped} bytes of output left out …]\n".encode() if self._dropped else b""
+        return bytes(self._head) + gap + b"".join(self._tail)
+
     def text(self) -> str:
-        """UTF-8, invalid bytes replaced; a line of its own says how many bytes were left out."""
-        tail = b"".join(self._tail)
-        if not self._dropped:
-            return (bytes(self._head) + tail).decode("utf-8", "replace")
-        gap = f"\n[… {self._dropped} bytes of output left out …]\n"
-        return bytes(self._head).decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace")
+        """The same as UTF-8, invalid bytes replaced."""
+        return self.data().decode("utf-8", "replace")
