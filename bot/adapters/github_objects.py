@@ -60,9 +60,7 @@ def items(value: JsonValue, *path: str) -> Iterator[JsonValue]:
 
 
 def _incomplete(path: tuple[str, ...]) -> ForgeError:
-    return ForgeError(
-        f"GitHub answered without {'.'.join(path)}; GITHUB_API_URL must be its REST API (…/api/v3 on a server of one's own)"
-    )
+    return ForgeError(f"GitHub answered without {'.'.join(path)}; GITHUB_API_URL must be the address of its REST API")
 
 
 def workflow_run(value: JsonValue) -> WorkflowRun:
