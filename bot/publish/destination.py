@@ -10,10 +10,8 @@ from typing import TypeAlias
 from bot.config import PublishSettings
 from bot.ports import Forge, PullRequest
 from bot.propose.types import StopReason
+from bot.trigger.own import FIX_PREFIX, is_own_branch
 from bot.trigger.types import Claim, Retry, Trigger, TriggerKind
-
-OWN = "grokfix/"
-"""Branches of ours begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,16 @@ class CommitOnto:
 
 @dataclass(frozen=True, slots=True)
 class CommentOnly:
-    """Nothing is pushed: the diff goes into a comment and the summary. `reason`: a sentence of ours, without markup."""
+    """Nothing is pushed: the diff goes into a comment and the summary. `reason`: a sentence of ours, without markup or
+    its full stop. retry: `/grok retry` would open a pull request all the same."""
 
     reason: str
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """The world moved on: nothing is offered. `message`: a sentence of ours, without markup."""
+    """The world moved on: nothing is offered. `message`: a sentence of ours, without its full stop."""
 
     reason: StopReason
     message: str
@@ -64,7 +64,7 @@ def fix_branch(target: str, fingerprint: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9_-]+", "-", target).strip("-")[:60]
     if slug != target:
         slug = "-".join(filter(None, (slug, hashlib.sha256(target.encode("utf-8", "replace")).hexdigest()[:6])))
-    return f"{OWN}{slug}/{fingerprint[:12]}"
+    return f"{FIX_PREFIX}{slug}/{fingerprint[:12]}"
 
 
 def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly | Nothing | None:
@@ -79,7 +79,7 @@ def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly 
         return CommentOnly("for this run only a diagnosis was asked for")
     if not trigger.branch:
         return CommentOnly("the failing commit is on no branch that a pull request could go to")
-    if trigger.branch.startswith(OWN) or trigger.branch == OWN.rstrip("/") + "-data":
+    if is_own_branch(trigger.branch):
         return CommentOnly("it failed on a branch of grokfix's own, which is never repaired by another one")
     if trigger.pull_request is not None and settings.on_pull_request == "comment":
         return CommentOnly("publish.on_pull_request is “comment” in this repository")
@@ -120,7 +120,8 @@ def decide(
         return Open(branch, trigger.branch, last.number)
     return CommentOnly(
         f"#{last.number} offered a fix for the same failure and was closed without being merged, so no other one is "
-        "opened; a comment “/grok retry” opens it again"
+        "opened",
+        retry=True,
     )
 
 
