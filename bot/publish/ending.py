@@ -27,7 +27,8 @@ class Offer:
 
     pull_request: opened or updated. branch, sha: where it was pushed. compare, refusal: where the pull request was
     refused, the page that opens it and the code host's words. withheld: why nothing was pushed, a sentence of ours
-    that may quote; "" where it was. retry: `/grok retry` would overrule that. remarks: parts that failed (labels, reviewers), sentences.
+    that may quote; "" where it was. retry: `/grok retry` would overrule that. remarks: sentences on parts that failed
+    (labels, reviewers).
     """
 
     repair: RepairResult
