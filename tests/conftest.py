@@ -69,3 +69,16 @@ def act(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Act:
     }
     with closing(docker.from_env()) as client:
         return Act(program, images.runner(client), actions)
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[GitHubServer]:
+    """A stateful GitHub over HTTP (tests/github_server); what breaks GitHub's own description fails the test."""
+    from tests.github_server import GitHubServer, NoDescriptionError
+
+    try:
+        server = GitHubServer(tmp_path / "github")
+    except NoDescriptionError as error:
+        unavailable("npm", str(error))
+    with server:
+        yield server
