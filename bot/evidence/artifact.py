@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from bot.evidence.text import one_line
 from bot.evidence.types import Problem
 
 MAGIC = b"PK\x03\x04"
 _END = b"PK\x05\x06"
 _END_SIZE = 22
 _LONGEST_COMMENT = 65_535
+_END64 = b"PK\x06\x06"
+_END64_SIZE = 56
+_LOCATOR64 = b"PK\x06\x07"
+_LOCATOR64_SIZE = 20
 _CHUNK = 1 << 20
 _SMALL = 8 << 20  # up to here a file may unpack to whatever it likes
 _DIRECTORY_BYTES = 400  # an entry takes 46 bytes and its name; the count can lie, the directory's size cannot
@@ -47,7 +52,7 @@ def reports(
 
     end = _end_record(stream)
     if end is None:
-        say("is no readable archive: it has no end record")
+        say("is no readable archive: it has no end record, or more than one")
         return
     count, directory = end
     if count > limits.entries or directory > limits.entries * _DIRECTORY_BYTES:
@@ -63,33 +68,44 @@ def reports(
         for entry in archive.infolist():
             if entry.is_dir() or not entry.filename.lower().endswith(".xml"):
                 continue
+            shown = one_line(entry.filename, 200)
             refusal = _refusal(entry)
             if refusal:
-                say(f"{entry.filename!r} was refused: {refusal}")
+                say(f"{shown!r} was refused: {refusal}")
                 continue
             allowed = min(left, max(_SMALL, entry.compress_size * limits.ratio))
             data = _unpack(archive, entry, allowed)
             if isinstance(data, str):
-                say(f"{entry.filename!r} could not be read: {data}")
+                say(f"{shown!r} could not be read: {data}")
                 continue
             if len(data) > allowed:
-                say(f"{entry.filename!r} unpacks to more than {allowed:,} bytes; reading of the archive stopped there")
+                say(f"{shown!r} unpacks to more than {allowed:,} bytes; reading of the archive stopped there")
                 return
             left -= len(data)
-            yield f"{source}:{entry.filename}", io.BytesIO(data)
+            yield f"{source}:{shown}", io.BytesIO(data)
 
 
 def _end_record(stream: BinaryIO) -> tuple[int, int] | None:
     """Entry count and size of the directory in bytes, by the end record: zipfile reads the whole directory, a million
-    names of it, before anybody could ask."""
+    names of it, before anybody could ask. A zip64 record overrules the plain one, as it does in zipfile."""
     size = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT))
+    start = max(0, size - _END_SIZE - _LONGEST_COMMENT - _LOCATOR64_SIZE - _END64_SIZE)
+    stream.seek(start)
     tail = stream.read()
-    at = tail.rfind(_END)
     stream.seek(0)
+    at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_SIZE:
         return None
-    count, directory = struct.unpack_from("<HI", tail, at + 10)
+    locator = tail[max(0, at - _LOCATOR64_SIZE) : at]
+    if not locator.startswith(_LOCATOR64):
+        count, directory = struct.unpack_from("<HI", tail, at + 10)
+        return int(count), int(directory)
+    # Versions of zipfile differ in whether they believe the locator or look right before it: both must be one place.
+    place = at - _LOCATOR64_SIZE - _END64_SIZE
+    (named,) = struct.unpack_from("<Q", locator, 8)
+    if place < 0 or named != start + place or not tail.startswith(_END64, place):
+        return None
+    count, directory = struct.unpack_from("<QQ", tail, place + 32)
     return int(count), int(directory)
 
 
@@ -101,6 +117,8 @@ def _refusal(entry: zipfile.ZipInfo) -> str:
         return "it is a symbolic link"
     if entry.flag_bits & 1:
         return "it is encrypted"
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "its compression is neither stored nor deflated"  # the memory that LZMA takes is the archive's to say
     return ""
 
 

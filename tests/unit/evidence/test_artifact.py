@@ -92,6 +92,56 @@ def test_a_million_entries_by_a_lying_count() -> None:
     assert "entries" in said[0]
 
 
+def zip64(entries: int, *, named: int = 0, record: bool = True) -> io.BytesIO:
+    """An archive of `entries` empty files whose plain end record speaks of one, and whose zip64 record of all.
+
+    named: what the locator adds to the record's place.
+    """
+    local = b"PK\x03\x04" + struct.pack("<HHHHHIIIHH", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"x"
+    one = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"x"
+    listed = one * entries
+    end64 = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, entries, entries, len(listed), len(local))
+    body = local + listed
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, len(body) + named, 1)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(one), len(local), 0)
+    return io.BytesIO(body + (end64 if record else b"") + locator + end)
+
+
+def test_a_million_entries_behind_a_zip64_record() -> None:
+    found, said = read(zip64(1_000_000))
+    assert found == {}
+    assert "1,000,000 entries" in said[0]
+
+
+@pytest.mark.parametrize("stream", [zip64(30_000, named=-46), zip64(30_000, record=False)])
+def test_a_zip64_record_in_two_places_is_refused(stream: io.BytesIO) -> None:
+    found, said = read(stream)
+    assert found == {}
+    assert "no end record" in said[0]
+
+
+def test_zip64_archives_of_a_sensible_size_are_read() -> None:
+    found, said = read(zip64(3))
+    assert (found, said) == ({}, [])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_other_compressions_are_refused(method: int) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as packed:
+        packed.writestr("junit.xml", REPORT)
+    found, said = read(stream)
+    assert found == {}
+    assert "neither stored nor deflated" in said[0]
+
+
+def test_long_and_hidden_names_are_shown_short() -> None:
+    found, said = read(archive({"../" + "x" * 5_000 + "\u202e\x1b[31m.xml": REPORT}))
+    assert found == {}
+    assert len(said[0]) < 300
+    assert "\u202e" not in said[0]
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"PK\x03\x04", b"no archive", b"PK\x03\x04" + b"\0" * 200 + b"PK\x05\x06" + b"\0" * 18]
 )
