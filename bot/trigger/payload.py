@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from bot.errors import ConfigError
 from bot.ports import JsonValue
 
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})/[A-Za-z0-9._-]{1,100}")
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")
+SHA = "[0-9a-f]{40}(?:[0-9a-f]{24})?"
+REPOSITORY = "[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}"
+LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?"
 _NO_REF = re.compile(
     "[\x00-\x20\x7f~^:?*\\[\\\\]|\\.\\.|@\\{|^-|[\ud800-\udfff]"
 )  # git check-ref-format, what matters of it
@@ -43,21 +43,21 @@ class Payload:
 
     def sha(self, *path: str) -> str:
         """A commit's full SHA in lower case; needed."""
-        return self._of_shape(_SHA, path, "a commit's SHA")
+        return self._of_shape(SHA, path, "a commit's SHA")
 
     def repository(self, *path: str) -> str:
         """ "owner/name"; needed."""
-        return self._of_shape(_REPOSITORY, path, "a repository's name")
+        return self._of_shape(REPOSITORY, path, "a repository's name")
 
     def optional_repository(self, *path: str) -> str:
         """ "owner/name", "" where it is gone or not told."""
         found = self.text(*path)
-        return found if _REPOSITORY.fullmatch(found) else ""
+        return found if re.fullmatch(REPOSITORY, found) else ""
 
     def login(self, *path: str) -> str:
         """A login; "" where there is none that could be one, which nobody has permissions for."""
         found = self.text(*path)
-        return found if _LOGIN.fullmatch(found) else ""
+        return found if re.fullmatch(LOGIN, found) else ""
 
     def ref(self, *path: str) -> str:
         """The name of a branch or tag; needed."""
@@ -96,9 +96,9 @@ class Payload:
             "GITHUB_EVENT_PATH must name the file that GitHub wrote for this event"
         )
 
-    def _of_shape(self, shape: re.Pattern[str], path: tuple[str, ...], what: str) -> str:
+    def _of_shape(self, shape: str, path: tuple[str, ...], what: str) -> str:
         found = self.text(*path)
-        if not shape.fullmatch(found):
+        if not re.fullmatch(shape, found):
             raise self.needs(path, what)
         return found
 
