@@ -153,7 +153,7 @@ class _Collector:
         """Artifacts to read, those of failed jobs before the others, with the matrix job that each is named after."""
         newest: dict[str, ArtifactInfo] = {}
         for artifact in sorted(artifacts, key=lambda each: each.id):
-            if not _before(artifact.created_at, self.run.started_at):
+            if not is_before(artifact.created_at, self.run.started_at):
                 newest[artifact.name] = artifact
         patterns = [pattern.lower() for pattern in globs]
         named = [
@@ -260,7 +260,7 @@ def _slug(text: str) -> str:
     return f"-{_PYTHON.sub('', re.sub(r'[^a-z0-9.]+', '-', text.lower())).strip('-')}-"
 
 
-def _before(moment: str, other: str) -> bool:
+def is_before(moment: str, other: str) -> bool:
     """Whether one ISO 8601 time lies before another; False where either is not told."""
     try:
         return datetime.fromisoformat(moment) < datetime.fromisoformat(other)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from bot.evidence.ci import Budget, collect
+from bot.evidence.ci import Budget, collect, is_before
 from bot.evidence.failures import looks_own, read_failure
 from bot.evidence.matching import resolve
 from bot.evidence.types import TestCase, TestId
@@ -68,12 +67,17 @@ def base_runs(forge: Forge, run: WorkflowRun, base_branch: str) -> tuple[Workflo
 def last_green(forge: Forge, run: WorkflowRun, base: Sequence[WorkflowRun] = ()) -> WorkflowRun | None:
     """The newest green run of the same workflow on the run's own branch, else in `base` (see `base_runs`). One call.
 
-    Not newer than the run, and on another commit: the difference to the same one would say nothing.
+    Not newer than the run, and on another commit: the difference to the same one would say nothing. On a branch whose
+    history was rewritten it can be a commit that the branch has no more; it is fetched by its hash all the same.
     """
     own = forge.runs(run.workflow_id, branch=run.head_branch, status="success", limit=LISTED) if run.head_branch else ()
     candidates = [each for each in own if each.head_repository.lower() == run.head_repository.lower()]
     for each in (*candidates, *base):
-        if each.conclusion == "success" and each.head_sha != run.head_sha and _moment(each) <= _moment(run):
+        if (
+            each.conclusion == "success"
+            and each.head_sha != run.head_sha
+            and not is_before(run.created_at, each.created_at)
+        ):
             return each
     return None
 
@@ -114,7 +118,3 @@ def _is_on(run: WorkflowRun, branch: str, repository: str) -> bool:
     return (
         run.head_branch == branch and run.head_repository.lower() == repository.lower() and run.event not in _OF_A_MERGE
     )
-
-
-def _moment(run: WorkflowRun) -> datetime:
-    return datetime.fromisoformat(run.created_at)
