@@ -72,7 +72,7 @@ def uses_of(workflows: Workflows) -> tuple[Use, ...]:
         Use(workflow, job, step)
         for workflow in workflows.files
         for job, step in workflow.steps()
-        if step.uses == "./" or step.uses.partition("@")[0].lower().endswith("/grokfix")
+        if step.uses in {"./", "$/"} or step.uses.partition("@")[0].lower().endswith("/grokfix")
     )
 
 

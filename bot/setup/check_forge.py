@@ -25,6 +25,7 @@ FIX_BRANCH = f"{FIX_PREFIX}main/000000000000"
 MAY_OPEN = "Allow GitHub Actions to create and approve pull requests"
 _APP_TOKEN_MINUTES = 60
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_REFUSED = {401, 403, 404}
 _IN_THE_WAY = {
     "branch_name_pattern",
     "commit_author_email_pattern",
@@ -80,9 +81,9 @@ def check_forge(asked: Asked) -> tuple[Check, ...]:
         viewer = forge.viewer()
         branch = forge.default_branch()
     except ForgeError as error:
-        why = "the code host did not say, see token"
-        advice = f"check the token, that it may read {forge.repository}, and GITHUB_API_URL"
-        return (problem("token", str(error), advice), *no_token(why)[1:])
+        said = problem if error.status in _REFUSED else unknown  # no answer says nothing about the token
+        first = said("token", str(error), f"the token must be valid and may read {forge.repository}")
+        return (first, *no_token("see token")[1:])
     questions: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("token", lambda: _token(asked, viewer)),
         ("reading", lambda: _reading(forge, branch)),
@@ -212,7 +213,7 @@ def _settings(found: ActionsSettings, uses: Sequence[Use]) -> Iterator[Check]:
 
 
 def _by_commit(uses: str) -> bool:
-    return uses.startswith("./") or _COMMIT.fullmatch(uses.partition("@")[2]) is not None
+    return uses.startswith(("./", "$/")) or _COMMIT.fullmatch(uses.partition("@")[2]) is not None
 
 
 def _branches(forge: Forge, branch: str) -> Iterator[Check]:

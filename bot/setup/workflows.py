@@ -86,7 +86,7 @@ class Workflow:
 
     def called(self) -> tuple[str, ...]:
         """Paths of the reusable workflows of the same repository that its jobs are."""
-        return tuple(job.uses.removeprefix("./") for job in self.jobs if job.uses.startswith("./"))
+        return tuple(job.uses[2:] for job in self.jobs if job.uses.startswith(("./", "$/")))
 
 
 @dataclass(frozen=True, slots=True)
