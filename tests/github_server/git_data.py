@@ -155,16 +155,18 @@ class GitData:
     def changes(self, base: str, head: str) -> tuple[tuple[str, str, int, int], ...]:
         """(path, status letter, lines added, lines deleted) for each file that differs."""
         raw = self.git("diff-tree", "-r", "-z", "--no-renames", "--raw", "--numstat", base, head).split("\0")
-        letters, counts, at = {}, [], 0
+        letters: dict[str, str] = {}
+        counts: list[tuple[str, int, int]] = []
+        at = 0
         while at < len(raw) and raw[at]:
             if raw[at].startswith(":"):
                 letters[raw[at + 1]] = raw[at].split()[-1]
                 at += 2
             else:
-                added, deleted, path = raw[at].split("\t")
-                counts.append((path, *(int(count) if count.isdigit() else 0 for count in (added, deleted))))
+                added, deleted, path = raw[at].split("\t", 2)  # "-" for a binary file
+                counts.append((path, int(added.replace("-", "0")), int(deleted.replace("-", "0"))))
                 at += 1
-        return tuple((path, letters.get(path, "M"), added, deleted) for path, added, deleted in counts)
+        return tuple((path, letters[path], added, deleted) for path, added, deleted in counts)
 
     # --- writing ------------------------------------------------------------------------------------------------
 

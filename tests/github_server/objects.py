@@ -128,7 +128,8 @@ def minimal_repository(repository: Repository) -> dict[str, Any]:
 
 def full_repository(repository: Repository) -> dict[str, Any]:
     """Fits `repository` and `full-repository` alike."""
-    open_issues = sum(one.state == "open" for one in (*repository.issues.values(), *repository.pulls.values()))
+    states = [issue.state for issue in repository.issues.values()] + [pull.state for pull in repository.pulls.values()]
+    open_issues = states.count("open")
     when = iso(repository.created)
     return {
         **minimal_repository(repository),
@@ -235,7 +236,7 @@ def commit(repository: Repository, found: GitCommit) -> dict[str, Any]:
 
 
 def tree_entry(repository: Repository, entry: Entry) -> dict[str, Any]:
-    data = {"path": entry.path, "mode": entry.mode, "type": entry.kind, "sha": entry.sha}
+    data: dict[str, Any] = {"path": entry.path, "mode": entry.mode, "type": entry.kind, "sha": entry.sha}
     if entry.kind != "commit":
         data["url"] = of(repository, f"/git/{entry.kind}s/{entry.sha}")
-    return data if entry.size is None else {**data, "size": entry.size}  # type: ignore[dict-item]
+    return data if entry.size is None else {**data, "size": entry.size}

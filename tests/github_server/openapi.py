@@ -200,6 +200,10 @@ class Description:
         else:
             yield from self._faults(schema, response.content, "answer")
 
+    def faults_of(self, component: str, value: Any) -> list[str]:
+        """What is wrong with a value by one of the description's schemas (webhook payloads)."""
+        return list(self._faults({"$ref": f"#/components/schemas/{component}"}, value, component))
+
     def _faults(self, schema: Mapping[str, Any], value: Any, where: str) -> Iterator[str]:
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:

@@ -70,7 +70,7 @@ class Context:
         size = min(int(query.get("per_page", "30")), 100)
         at = max(int(query.get("page", "1")), 1)
         last = max(-(-len(items) // size), 1)
-        links = {}
+        links: dict[str, int] = {}
         if at > 1:
             links |= {"prev": at - 1, "first": 1}
         if at < last:

@@ -10,7 +10,7 @@ from tests.github_server.exchange import Problem, Response
 from tests.github_server.git_data import ZERO, Entry
 from tests.github_server.repository import Repository
 from tests.github_server.router import Context, not_found, route
-from tests.github_server.routes_git import people_of
+from tests.github_server.routes_git import people_of, refuse_by_rules
 
 REPOSITORY = "/repos/{owner}/{repo}"
 CONTENTS = REPOSITORY + "/contents/{path}"
@@ -84,6 +84,7 @@ def put_contents(context: Context) -> Response:
     tree = repository.git.write_tree(tip, [(path, "100644", blob)])
     author, committer, signed = people_of(context)
     commit = repository.git.write_commit(tree, [tip] if tip else [], author, committer, body["message"], signed=signed)
+    refuse_by_rules(context, f"refs/heads/{branch}", commit, "update" if tip else "creation")
     if not repository.move(f"refs/heads/{branch}", commit, tip or ZERO):
         raise Problem(409, f"is at another commit but expected {tip}")
     entry = Entry(path, "100644", "blob", blob, len(data))

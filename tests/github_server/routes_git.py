@@ -34,6 +34,20 @@ def people_of(context: Context) -> tuple[Person, Person, bool]:
     return author, committer, signed
 
 
+def refuse_by_rules(context: Context, name: str, sha: str, kind: str) -> None:
+    """Protection and rules of a branch that forbid to create or update it with this commit."""
+    branch = name.removeprefix("refs/heads/")
+    if branch in context.repository.protected and kind == "update":
+        raise Problem(422, "Cannot update this protected ref.")
+    rules = context.repository.rules.get(branch, ())
+    commit = context.repository.git.commit(sha)
+    if kind in rules or ("required_signatures" in rules and commit is not None and not commit.signature):
+        reasons = {"creation": "Cannot create ref due to creations being restricted."}
+        reasons["update"] = "Cannot update this protected ref."
+        told = reasons[kind] if kind in rules else "Commits must have verified signatures."
+        raise Problem(422, f"Repository rule violations found\n\n{told}\n\n")
+
+
 @route("GET", GIT + "/ref/{ref}", "contents:read")
 def get_ref(context: Context) -> Response:
     name = f"refs/{context.text('ref')}"
@@ -62,6 +76,7 @@ def create_ref(context: Context) -> Response:
         raise Problem(422, "Object does not exist")
     if repository.git.ref(name) is not None:
         raise Problem(422, "Reference already exists")
+    refuse_by_rules(context, name, sha, "creation")
     if not repository.move(name, sha, ZERO):
         raise Problem(422, f"Reference cannot be created: {name}")
     return Response(201, objects.git_ref(repository, name, sha))
@@ -76,8 +91,7 @@ def update_ref(context: Context) -> Response:
         raise Problem(422, "Reference does not exist")
     if repository.git.commit(sha) is None:
         raise Problem(422, "Object does not exist")
-    if name.removeprefix("refs/heads/") in repository.protected:
-        raise Problem(422, "Cannot update this protected ref.")
+    refuse_by_rules(context, name, sha, "update")
     forward = repository.git.is_ancestor(old, sha)
     if not (context.body.get("force", False) or forward) or not repository.move(name, sha, old):
         raise Problem(422, "Update is not a fast forward")

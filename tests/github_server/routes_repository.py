@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.github_server import objects
 from tests.github_server.exchange import Problem, Response
 from tests.github_server.router import Context, not_found, route
+from tests.github_server.state import iso
 
 REPOSITORY = "/repos/{owner}/{repo}"
 LEGACY = {"maintain": "write", "triage": "read"}  # roles that the older field has no word for
@@ -84,6 +85,32 @@ def get_actions_permissions(context: Context) -> Response:
 def get_workflow_permissions(context: Context) -> Response:
     allowed = context.repository.actions_may_create_pull_requests
     return Response(200, {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": allowed})
+
+
+@route("GET", REPOSITORY + "/rules/branches/{branch}")
+def get_rules(context: Context) -> Response:
+    """Of every ruleset that holds for the branch; it need not exist."""
+    source = {"ruleset_source_type": "Repository", "ruleset_source": context.repository.full_name, "ruleset_id": 1}
+    return context.page([{"type": kind, **source} for kind in context.repository.rules.get(context.text("branch"), ())])
+
+
+def secret(context: Context, name: str) -> dict[str, str]:
+    when = iso(context.repository.created)
+    return {"name": name, "created_at": when, "updated_at": when}
+
+
+@route("GET", REPOSITORY + "/actions/secrets/{secret_name}", "secrets:read")
+def get_secret(context: Context) -> Response:
+    """That there is one; its value is told to nobody."""
+    name = context.text("secret_name")
+    if name not in context.repository.secrets:
+        raise not_found()
+    return Response(200, secret(context, name))
+
+
+@route("GET", REPOSITORY + "/actions/organization-secrets", "secrets:read")
+def list_organization_secrets(context: Context) -> Response:
+    return context.page([secret(context, name) for name in sorted(context.repository.organization_secrets)], "secrets")
 
 
 @route("GET", REPOSITORY + "/labels/{name}", "issues:read", "pull_requests:read")

@@ -53,7 +53,7 @@ def listed(context: Context, chosen: list[Run]) -> Response:
 
 @route("GET", ACTIONS + "/workflows", "actions:read")
 def list_workflows(context: Context) -> Response:
-    found = [objects_runs.workflow(context.repository, one) for one in context.repository.workflows.values()]
+    found = [objects_runs.workflow(context.repository, one) for one in context.repository.known_workflows()]
     return context.page(found, "workflows")
 
 

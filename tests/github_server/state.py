@@ -132,7 +132,10 @@ class Artifact:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a workflow. `conclusion`: "" until completed. `head_repository`: full name, "" where it is gone."""
+    """One run of a workflow. `conclusion`: "" until completed. `head_repository`: full name, "" where it is gone.
+
+    created, started, updated: seconds since the epoch; `started` is the present attempt's.
+    """
 
     id: int
     workflow: Workflow
@@ -147,6 +150,7 @@ class Run:
     actor: str
     triggering_actor: str
     created: float
+    started: float
     updated: float
     pull_requests: list[int] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
