@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
+from docker.models.images import Image
 
 from tests import base_images
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 BASE = "python:3.13-slim"
 RUNNER = "grokfix-test/runner:1"
+ACTION = "grokfix-test/action:1"
 RUN_LABEL = "grokfix.act"
 ACTION_FILES = ("action.yml", "Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")
 RUNNER_FILE = f"""\
@@ -33,6 +35,12 @@ def runner(client: docker.DockerClient) -> str:
     base_images.ensure(client, BASE)
     client.images.build(fileobj=io.BytesIO(RUNNER_FILE.encode()), tag=RUNNER, rm=True, forcerm=True)
     return RUNNER
+
+
+def action(client: docker.DockerClient) -> Image:
+    """The action's image from the root Dockerfile. Kept: its layers are those that act's builds find in the cache."""
+    image, _ = client.images.build(path=str(ROOT), tag=ACTION, rm=True, forcerm=True)
+    return image
 
 
 def stage_action(folder: Path) -> Path:
