@@ -36,6 +36,10 @@ class GitHubForge(Runs, Commits, Conversation, Checks, RepositorySettings):
         """Every request so far, in order; downloads from storage hosts are none."""
         return tuple(self._api.calls)
 
+    def close(self) -> None:
+        """Let the connection go."""
+        self._api.close()
+
     def default_branch(self) -> str:
         return required(self._api.get(self._repo, need="metadata: read", absent=()), "default_branch")
 

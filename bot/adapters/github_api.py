@@ -52,11 +52,12 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer's status, headers (names in lower case) and JSON; `body` None where it had none."""
+    """An answer's status, headers (names in lower case) and JSON; `body` None where it had none. size: characters."""
 
     status: int
     headers: Mapping[str, str]
     body: JsonValue
+    size: int = 0
 
     @property
     def ok(self) -> bool:
@@ -79,7 +80,8 @@ class Api:
             raise ConfigError("the GitHub token is empty or holds characters no token has; set github-token again")
         url = urlsplit(api_url)
         if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None:
-            raise ConfigError(f"GITHUB_API_URL must be the address of GitHub's API (https://…), not {url.geturl()!r}")
+            shown = f"{url.scheme}://{url.hostname or ''}"
+            raise ConfigError(f"GITHUB_API_URL must be an https:// address without a password in it, not {shown!r}…")
         self.api_url = api_url.rstrip("/")
         self.calls: list[ApiCall] = []
         self.clock = clock
@@ -98,6 +100,10 @@ class Api:
         self._graphql = own if graphql_url.rstrip("/") == own else ""
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._lock = threading.Lock()  # PyGithub's connection keeps the request it is about to send on itself
+
+    def close(self) -> None:
+        """Let the connection go; a later request opens another."""
+        self._github.close()
 
     # --- reads --------------------------------------------------------------------------------------------------------
 
@@ -230,7 +236,7 @@ class Api:
         self.clock.sleep(seconds)
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], body: JsonValue) -> Answer | _Lost:
-        path = url.partition("?")[0]
+        path = urlsplit(url).path
         began = self.clock.monotonic()
         sent = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", **headers}
         status = 0
@@ -245,15 +251,13 @@ class Api:
         try:
             value: JsonValue = json.loads(content) if content else None
         except (ValueError, RecursionError) as error:
-            if status < 400:  # a proxy's page, or one that is cut
+            if status < 300:  # a proxy's page, or one that is cut
                 return _Lost(self.faults.no_answer(f"{method} {path} with JSON", error))
             value = None
-        return Answer(status, {name: str(header) for name, header in received.items()}, value)
+        return Answer(status, {name: str(header) for name, header in received.items()}, value, len(content))
 
     def _keep(self, url: str, answer: Answer) -> None:
-        if answer.status != 200 or not answer.headers.get("etag"):
-            return
-        if int(answer.headers.get("content-length") or 0) > _KEPT_CHARACTERS:
+        if answer.status != 200 or not answer.headers.get("etag") or answer.size > _KEPT_CHARACTERS:
             return
         self._kept[url] = answer
         while len(self._kept) > _KEPT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 
 from bot.adapters.github_api import Answer, quoted, repeatable
@@ -51,7 +52,7 @@ class Commits(Part):
 
     def tree(self, commit: str) -> Mapping[str, TreeEntry]:
         """Every file of a commit by path, links and submodules too."""
-        found = self._api.get(f"{self._repo}/git/trees/{commit}", {"recursive": 1}, need=_READ, absent=())
+        found = self._api.get(f"{self._repo}/git/trees/{_sha(commit)}", {"recursive": 1}, need=_READ, absent=())
         if flag(found, "truncated"):
             raise ForgeError(
                 f"GitHub cuts the listing of {self.repository} at {commit[:12]} (more than 100,000 files or 7 MB)"
@@ -62,7 +63,7 @@ class Commits(Part):
         }
 
     def blob(self, sha: str) -> bytes:
-        found = self._api.get(f"{self._repo}/git/blobs/{sha}", need=_READ, absent=())
+        found = self._api.get(f"{self._repo}/git/blobs/{_sha(sha)}", need=_READ, absent=())
         if text(found, "encoding") != "base64":
             raise ForgeError(f"GitHub gave blob {sha[:12]} in the encoding {text(found, 'encoding')!r}, not base64")
         return _decoded(text(found, "content"))
@@ -100,7 +101,9 @@ class Commits(Part):
 
     def move_branch(self, name: str, sha: str) -> bool | Denied:
         """Fast-forward only; False also where the branch is gone: somebody was faster."""
-        path = f"{self._repo}/git/refs/heads/{quoted(name)}"
+        if (place := quoted(name)) is None:
+            return Denied(422, f"{name!r} is no name of a branch")
+        path = f"{self._repo}/git/refs/heads/{place}"
         body: JsonValue = {"sha": sha, "force": False}
         answer = self._api.write("PATCH", path, body, landed=lambda: self._is_at(name, sha))
         if isinstance(answer, bool) or answer.ok:
@@ -114,7 +117,7 @@ class Commits(Part):
         return True if self.branch(name) == sha else None
 
     def _tree_of(self, commit: str) -> str:
-        found = self._api.get(f"{self._repo}/git/commits/{commit}", need=_READ, absent=())
+        found = self._api.get(f"{self._repo}/git/commits/{_sha(commit)}", need=_READ, absent=())
         return required(found, "tree", "sha")
 
     def _write_tree(self, base: str | None, files: Mapping[str, FileWrite]) -> str | Denied:
@@ -142,6 +145,12 @@ class Commits(Part):
         path = f"{self._repo}/git/{kind}"
         answer: Answer = self._api.write("POST", path, body, landed=repeatable)
         return answer.body if answer.ok else self._api.denial("POST", path, answer, _WRITE)
+
+
+def _sha(name: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        raise ForgeError(f"{name!r} is no SHA of a git object; resolve names before they come here")
+    return name
 
 
 def _as_text(content: bytes) -> str | None:
