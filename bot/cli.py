@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _trace(commands.add_parser("trace", help="render a trace as one self-contained page"))
     _init(commands.add_parser("init", help="write grokfix's workflow and settings into a repository"))
     _doctor(commands.add_parser("doctor", help="say what a repository lacks for grokfix on GitHub, and what to do"))
+    _action(commands.add_parser("action", help="entry point inside GitHub Actions; not for people"))
     return parser
 
 
@@ -138,6 +139,10 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--probe", action="store_true", help="ask the model for a word, which costs a few tokens")
     _format(parser)
+
+
+def _action(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Runs as a step of GitHub Actions. Its inputs are those of action.yml, from the environment."
 
 
 def _target(parser: argparse.ArgumentParser) -> None:

@@ -140,6 +140,7 @@ def load(
     name: str,
     environment: Mapping[str, str],
     *,
+    api_key: str | None = None,
     model: str | None = None,
     base_url: str | None = None,
     engine: str | None = None,
@@ -160,7 +161,10 @@ def load(
 
         settings = _from_file(config_file.parse(text, name), environment, name)
     model_settings = replace(
-        settings.model, name=model or settings.model.name, base_url=base_url or settings.model.base_url
+        settings.model,
+        name=model or settings.model.name,
+        base_url=base_url or settings.model.base_url,
+        api_key=api_key or settings.model.api_key,
     )
     limits = replace(
         settings.limits,

@@ -28,7 +28,8 @@ class ActionContext:
     """The run that this action is a step of. Paths are as this process sees them, "" where there is none.
 
     repository: "owner/name". sha: GITHUB_SHA, on pull requests the merge. workspace: the checkout, if one was made.
-    output_path, summary_path: files that take the step's outputs and its part of the job summary.
+    runner: name of the machine, which tells the jobs of a matrix apart. output_path, summary_path: files that take the
+    step's outputs and its part of the job summary.
     """
 
     event: str
@@ -41,6 +42,7 @@ class ActionContext:
     actor: str
     triggering_actor: str
     workflow: str
+    runner: str
     workspace: str
     api_url: str
     server_url: str
@@ -74,7 +76,7 @@ class ActionInputs:
     junit: tuple[str, ...] = ()
     log: str = ""
     config: str = CONFIG_PATH
-    bundle: str = ""
+    bundle: str = "grokfix-bundle"
     fail_on: tuple[str, ...] = ()
     trigger: str = field(default="", repr=False)
 
@@ -93,6 +95,7 @@ def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionIn
         actor=environment.get("GITHUB_ACTOR", ""),
         triggering_actor=environment.get("GITHUB_TRIGGERING_ACTOR", ""),
         workflow=environment.get("GITHUB_WORKFLOW", ""),
+        runner=environment.get("RUNNER_NAME", "")[:200],
         workspace=environment.get("GITHUB_WORKSPACE", ""),
         api_url=reader.url("GITHUB_API_URL", "https://api.github.com"),
         server_url=reader.url("GITHUB_SERVER_URL", "https://github.com"),
@@ -114,7 +117,7 @@ def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionIn
         junit=tuple(given("junit").split()),
         log=given("log"),
         config=given("config") or CONFIG_PATH,
-        bundle=given("bundle"),
+        bundle=given("bundle") or "grokfix-bundle",
         fail_on=reader.outcomes("fail-on"),
         trigger=given("trigger"),
     )

@@ -47,7 +47,7 @@ def execute(options: argparse.Namespace) -> int:
             tools = tools_for(settings, repository, sandbox, Redacting(view, redactor), suite, redactor.redact)
             job = job_of(Request.of(options), suite, repository.root)
             with reproduce(job, settings, tools, Stages(tools.clock)) as seen:
-                explanation = _explanation(seen)
+                explanation = explanation_of(seen)
         if options.format == "json":
             told = render_json(explanation)
         else:
@@ -56,7 +56,8 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
-def _explanation(seen: Reproduced | Unusable) -> Explanation:
+def explanation_of(seen: Reproduced | Unusable) -> Explanation:
+    """What is shown of a base run."""
     if isinstance(seen, Unusable):
         return Explanation(0, (), problem=seen.problem, output=seen.output)
     base = seen.base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,12 +42,13 @@ def work(
     folder: Path,
     redactor: Redactor,
     *watchers: Recorder,
+    do: Callable[[Job, Settings, Tools, Stages], Result] = run,
 ) -> Ended:
     """Do the job, write its trace into `folder`, and show each event, without secrets, to the watchers."""
     with TraceFile(folder / output.TRACE, {"version": __version__}, SystemClock(), redactor) as trace:
         recorder = Tee(trace, *(Redacting(watcher, redactor) for watcher in watchers))
         tools = tools_for(settings, repository, sandbox, recorder, job.suite, redactor.redact)
-        found, exit_code = _run(job, settings, tools)
+        found, exit_code = _run(job, settings, tools, do)
         result = found.with_texts(redactor.redact)
         recorder.record(
             EventKind.OUTCOME,
@@ -58,7 +60,9 @@ def work(
         return Ended(replace(result, trace_sha256=trace.sha256), found, exit_code)
 
 
-def _run(job: Job, settings: Settings, tools: Tools) -> tuple[Result, int]:
+def _run(
+    job: Job, settings: Settings, tools: Tools, do: Callable[[Job, Settings, Tools, Stages], Result]
+) -> tuple[Result, int]:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
     tools.recorder.record(
         EventKind.RUN,
@@ -77,7 +81,7 @@ def _run(job: Job, settings: Settings, tools: Tools) -> tuple[Result, int]:
     try:
         with interruptible(tools.sandbox):
             tools.sandbox.sweep()
-            result = run(job, settings, tools, stages)
+            result = do(job, settings, tools, stages)
     except (Cancelled, KeyboardInterrupt):
         return _stopped(tools, stages, StopReason.INTERRUPTED, "interrupted; nothing was changed"), INTERRUPTED
     except BotError as error:

@@ -120,6 +120,10 @@ class Repository:
         header = commit.partition(b"\n\n")[0].split(b"\n")
         return tuple(line[7:].decode("ascii") for line in header if line.startswith(b"parent "))
 
+    def tree(self, revision: str) -> str:
+        """Hash of a commit's tree: two commits with the same files have the same."""
+        return self.store.git("rev-parse", f"{self.resolve(revision)}^{{tree}}").decode("ascii").strip()
+
     def changed_since(self, revision: str, until: Checkout | None = None) -> tuple[tuple[ChangedRange, ...], str]:
         """What changed from a (good) revision to HEAD, or to the state of a checkout: new-side ranges and unified text.
 

@@ -1,0 +1,180 @@
+"""`grokfix action`: the entry point inside GitHub Actions, one job or three (DESIGN, action)."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot import config
+from bot.adapters.clock import SystemClock
+from bot.adapters.github import GitHubForge
+from bot.commands.action_analyze import Analyzed, analyze
+from bot.commands.action_claim import read_trigger, reason_of, take
+from bot.commands.action_output import StepFiles, say
+from bot.commands.action_recover import recover
+from bot.commands.action_site import (
+    Site,
+    bundle_folder,
+    default_branch,
+    read_event,
+    redactor_of,
+    settings_of,
+)
+from bot.commands.compose import scratch_folder
+from bot.config_action import ActionContext, ActionInputs, read_action
+from bot.errors import ConfigError, ForgeError
+from bot.ports import Forge
+from bot.publish import bundle as bundles
+from bot.publish import job_summary
+from bot.publish.bundle import Bundle, Refused
+from bot.publish.post import Posted, post, show
+from bot.publish.progress_comment import ProgressComment
+from bot.trigger import claim as claims
+from bot.trigger.types import Claim, Ignored, TriggerKind
+
+RED = 1
+"""Exit status where `fail-on` names the outcome."""
+
+
+def execute(_options: argparse.Namespace) -> int:
+    """0 for every outcome that `fail-on` does not name; 2 and 3 for faults."""
+    context, inputs = read_action(config.process_environment())
+    if not inputs.token:
+        raise ConfigError("the input github-token is empty; leave it out to have the job's own token")
+    clock = SystemClock()
+    forge = GitHubForge(
+        inputs.token,
+        context.repository,
+        api_url=context.api_url,
+        server_url=context.server_url,
+        graphql_url=context.graphql_url,
+        clock=clock,
+    )
+    files = StepFiles(context)
+    try:
+        with _faults_told(files, inputs):
+            return _run(context, inputs, forge, files)
+    finally:
+        forge.close()
+
+
+@contextmanager
+def _faults_told(files: StepFiles, inputs: ActionInputs) -> Iterator[None]:
+    """What goes wrong before there is anything to publish stands in the job summary, not in the log alone."""
+    try:
+        yield
+    except (ConfigError, ForgeError) as error:
+        files.summary(job_summary.fault(redactor_of(inputs, None).redact(str(error))))
+        raise
+
+
+def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: StepFiles) -> int:
+    match inputs.mode:
+        case "analyze" | "publish":
+            claim = claims.from_json(inputs.trigger)
+            if claim.trigger.repository.lower() != context.repository.lower():
+                raise ConfigError(f"input trigger is of another repository than {context.repository}")
+            branch = claim.trigger.default_branch
+            with _site(context, inputs, forge, branch) as site:
+                return _analyze(site, claim, files) if inputs.mode == "analyze" else _publish(site, claim, files)
+    payload = read_event(context.event_path)
+    trigger = read_trigger(context, inputs, payload)
+    if isinstance(trigger, Ignored):
+        return _nothing(reason_of(trigger), files)
+    with _site(context, inputs, forge, default_branch(payload, forge)) as site:
+        taken = take(site, trigger)
+        if not isinstance(taken, Claim):
+            return _nothing(reason_of(taken), files)
+        say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
+        files.output(trigger=claims.to_json(taken), proceed="true")
+        return 0 if inputs.mode == "claim" else _all(site, taken, files)
+
+
+@contextmanager
+def _site(context: ActionContext, inputs: ActionInputs, forge: Forge, branch: str) -> Iterator[Site]:
+    settings = settings_of(inputs, forge, branch)
+    with scratch_folder() as scratch:
+        yield Site(context, inputs, forge, SystemClock(), settings, redactor_of(inputs, settings), scratch)
+
+
+def _nothing(reason: str, files: StepFiles) -> int:
+    say(reason)
+    files.output(proceed="false", outcome="", reason="")
+    files.summary(job_summary.ignored(reason))
+    return 0
+
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+
+def _all(site: Site, claim: Claim, files: StepFiles) -> int:
+    """One job: analyze with live progress, then publish what was found."""
+    watchers = []
+    if claim.progress_comment is not None:
+        watchers.append(ProgressComment(claim, claim.progress_comment, site.forge, site.clock))
+    folder = bundle_folder(site.context, site.inputs, fresh=True)
+    analyzed = analyze(site, claim, folder, *watchers)
+    for watcher in watchers:
+        if watcher.problem:
+            say(watcher.problem)
+    _tell_bundle(site, analyzed.bundle, files)
+    # Read back like a stranger's: one way to publish, and the same checks whoever hands it over.
+    bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
+    posted = _post(site, claim, bundle, files)
+    return max(_status(site, posted), analyzed.exit_code)
+
+
+def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
+    folder = bundle_folder(site.context, site.inputs, fresh=True)
+    analyzed: Analyzed = analyze(site, claim, folder)
+    _tell_bundle(site, analyzed.bundle, files)
+    outcome = analyzed.bundle.result.outcome.value
+    files.output(outcome=outcome)
+    say(f"{outcome}: the bundle is in {site.inputs.bundle}")
+    return analyzed.exit_code
+
+
+def _publish(site: Site, claim: Claim, files: StepFiles) -> int:
+    folder = bundle_folder(site.context, site.inputs, fresh=False)
+    bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
+    return _status(site, _post(site, claim, bundle, files))
+
+
+def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) -> Posted:
+    if isinstance(bundle, Refused):
+        say(f"the bundle is refused: {bundle.message}")
+    scratch = site.scratch / "publish"
+    scratch.mkdir()
+    if claim.trigger.kind is TriggerKind.STEP and claim.trigger.is_fork:
+        posted = show(claim, bundle, site.forge, site.settings, site.clock, scratch)
+    else:
+        posted = post(claim, bundle, site.forge, site.settings, site.clock, scratch)
+        recover(site)
+    for problem in posted.problems:
+        say(site.redactor.redact(problem))
+    if posted.unpublished:
+        say("not everything is out; the next run of grokfix publishes what the uploaded bundle holds")
+    files.summary(posted.summary)
+    files.output(
+        outcome=posted.outcome.value,
+        reason="" if posted.reason is None else posted.reason.value,
+        pull_request=posted.pull_requests[0].url if posted.pull_requests else "",
+    )
+    say(posted.outcome.value + (f" ({posted.reason.value})" if posted.reason is not None else ""))
+    return posted
+
+
+def _tell_bundle(site: Site, bundle: Bundle, files: StepFiles) -> None:
+    """Outputs that name files, relative to the workspace: it lies elsewhere for the steps outside of this container."""
+    name, cost = site.inputs.bundle, bundle.result.cost_usd
+    files.output(
+        bundle=name,
+        result=f"{name}/{bundles.RESULT}",
+        patch=f"{name}/{bundles.PATCH}" if bundle.result.patch is not None else "",
+        cost_usd="" if cost is None else f"{cost:.6f}",
+    )
+
+
+def _status(site: Site, posted: Posted) -> int:
+    return RED if posted.outcome.value in site.inputs.fail_on else 0

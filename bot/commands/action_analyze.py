@@ -1,0 +1,244 @@
+"""The analyzing part of the action: reproduce, repair or explain, and leave a bundle. It writes nothing to the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import __version__
+from bot.commands import output
+from bot.commands.action_material import Material, gather
+from bot.commands.action_output import say
+from bot.commands.action_site import Site
+from bot.commands.compose import chosen_sandbox, suite_of
+from bot.commands.explain import explanation_of
+from bot.commands.work import work
+from bot.config import Settings
+from bot.errors import BotError, ForgeError
+from bot.evidence.failures import cluster, looks_own, read_failure
+from bot.evidence.types import TestCase, TestId
+from bot.ports import JsonValue, Recorder
+from bot.propose.types import StopReason
+from bot.publish import bundle as bundles
+from bot.publish.bundle import Bundle
+from bot.publish.explain import render_json
+from bot.publish.terminal import LiveView
+from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
+from bot.result import RepairResult, Result, RunOutcome, SandboxInfo
+from bot.run import run
+from bot.trigger.ledger import Ledger
+from bot.trigger.limits import may_repair
+from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, TriggerKind, WrongCommand
+
+OVER = (RunOutcome.NO_FAILURES, RunOutcome.NOT_REPRODUCED, RunOutcome.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzed:
+    """bundle: as it lies in its folder. exit_code: 2 or 3 where something was at fault, 0 for every outcome."""
+
+    bundle: Bundle
+    exit_code: int
+
+
+def analyze(site: Site, claim: Claim, folder: Path, *watchers: Recorder) -> Analyzed:
+    """Do what the claim asks for and write the bundle into `folder`; whatever goes wrong is a result as well."""
+    material: Material | None = None
+    exit_code = 0
+    try:
+        material = gather(site, claim)
+        done = _declined(site, claim, material) or _worked(site, claim, material, folder, watchers)
+    except BotError as error:
+        say(str(error))
+        stopped = Result(RunOutcome.STOPPED, reason=StopReason.INFRASTRUCTURE, message=str(error), version=__version__)
+        done = _Done(stopped.with_texts(site.redactor.redact), error.exit_code)
+    findings = material.findings if material is not None else bundles.Findings()
+    trace = folder / output.TRACE
+    content = trace.read_bytes() if trace.is_file() and done.result.trace_sha256 else b""
+    bundle = Bundle(claim, done.result, content, replace(findings, merge_only=done.merge_only), done.explanation)
+    bundles.write(bundle, folder)
+    if done.exit_code > 1:
+        exit_code = done.exit_code
+    return Analyzed(bundle, exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    result: Result
+    exit_code: int = 0
+    merge_only: bool = False
+    explanation: dict[str, JsonValue] | None = None
+
+
+def _declined(site: Site, claim: Claim, material: Material) -> _Done | None:
+    """What the evidence alone decides before anything is run."""
+    command, wanted = claim.trigger.command, material.wanted
+    if isinstance(command, Explain | Flaky):
+        return None
+    on_base = set(material.on_base.failing) if material.on_base is not None else set()
+    if wanted and not claim.asked and {case.id for case in wanted} <= on_base:
+        sentence = f"the pull request did not break it: {material.findings.on_base}"
+        return _Done(_stopped(site, wanted, RunOutcome.GAVE_UP, StopReason.ON_BASE, sentence))
+    if wanted and not isinstance(command, Retry) and not (claim.trigger.is_fork and _is_step(claim)):
+        refused = _worked_on_enough(site, claim, wanted)
+        if refused and len(refused) == len(wanted):
+            limit = site.settings.triggers.limits.per_fingerprint
+            sentence = f"{limit} runs worked on this failure already (limits.per_fingerprint); it waits for a person"
+            return _Done(_stopped(site, wanted, RunOutcome.GAVE_UP, StopReason.DECLINED, sentence))
+    return None
+
+
+def _is_step(claim: Claim) -> bool:
+    return claim.trigger.kind is TriggerKind.STEP
+
+
+def _worked_on_enough(site: Site, claim: Claim, wanted: Sequence[TestCase]) -> set[TestId]:
+    """Failing tests for whose failure the ledger allows no other run."""
+    entries = Ledger(site.forge, site.clock).entries()
+    limits, now = site.settings.triggers.limits, site.clock.now()
+    return {
+        test
+        for each in cluster([read_failure(case, looks_own) for case in wanted])
+        if not may_repair(entries, each.fingerprint, claim.trigger, claim.attempt, limits, now)
+        for test in each.ids
+    }
+
+
+def _stopped(site: Site, wanted: Sequence[TestCase], outcome: RunOutcome, reason: StopReason, message: str) -> Result:
+    """A result without a run: nothing was set up."""
+    clusters = cluster([read_failure(case, looks_own) for case in wanted])
+    repairs = tuple(
+        RepairResult(
+            each.ids, each.fingerprint, outcome, reason, message, each.failures[0].exception, each.failures[0].message
+        )
+        for each in clusters
+    )
+    result = Result(outcome, repairs, reason=reason, message=message, version=__version__)
+    return result.with_texts(site.redactor.redact)
+
+
+def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers: Sequence[Recorder]) -> _Done:
+    command = claim.trigger.command
+    settings = _narrowed(site.settings, command)
+    holder = _Holder(site, claim, material)
+    with (
+        chosen_sandbox(settings) as sandbox,
+        LiveView(Console(stderr=True, force_terminal=False, width=160), site.clock, verbose=False) as view,
+    ):
+        suite = suite_of(settings, sandbox, material.repository.root)
+        trusted, domain = _domain(claim)
+        if not trusted:
+            suite = replace(suite, setup_secrets={})
+        job = Job(
+            suite=suite,
+            wanted=material.wanted,
+            selectors=_tests(command),
+            good=material.good,
+            hint=_hint(command),
+            trusted=trusted,
+            domain=domain,
+        )
+        do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
+        if isinstance(command, Explain | Flaky):
+            do = holder.explain
+        ended = work(job, settings, material.repository, sandbox, folder, site.redactor, view, *watchers, do=do)
+    return _Done(ended.result, ended.exit_code, holder.merge_only, holder.explanation)
+
+
+class _Holder:
+    """What a run leaves beside its result."""
+
+    def __init__(self, site: Site, claim: Claim, material: Material) -> None:
+        self._site = site
+        self._claim = claim
+        self._material = material
+        self.merge_only = False
+        self.explanation: dict[str, JsonValue] | None = None
+
+    def repair(self, job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
+        """Repair; where a merge was under test, see whether the head alone fails as well."""
+        result = run(job, settings, tools, stages)
+        head, repository = self._claim.trigger.sha, tools.repository
+        if repository.head == head or result.outcome in OVER or repository.tree(head) == repository.tree("HEAD"):
+            return result
+        targets = {test for each in result.repairs for test in each.targets}
+        with stages.measure("head alone"), reproduce(_of_head(job, head), settings, tools, Stages(tools.clock)) as seen:
+            if isinstance(seen, Reproduced):
+                failing = {case.id for case in seen.base.report.failures()}
+                self.merge_only = bool(targets) and not targets & failing
+        return replace(result, seconds=dict(stages.seconds))
+
+    def explain(self, job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
+        """Diagnosis only; what repeats, what does not, and where the cause probably lies."""
+        with reproduce(job, settings, tools, stages) as seen:
+            told = explanation_of(seen)
+            isolated = tools.sandbox.isolated
+            self.explanation = json.loads(self._site.redactor.redact(render_json(told)))
+        outcome: RunOutcome = RunOutcome.NO_FAILURES
+        reason: StopReason | None = None
+        if told.problem:
+            outcome = RunOutcome.GAVE_UP
+            reason = StopReason.INFRASTRUCTURE
+        elif told.causes:
+            outcome, reason = RunOutcome.GAVE_UP, StopReason.NEEDS_HUMAN
+        elif told.flaky:
+            outcome, reason = RunOutcome.FLAKY, StopReason.NEEDS_HUMAN
+        return Result(
+            outcome,
+            reason=reason,
+            message=told.problem,
+            usage=tools.budget.spent,
+            seconds=dict(stages.seconds),
+            sandbox=SandboxInfo(tools.sandbox.name, isolated, told.sandbox),
+            commit=tools.repository.head,
+            version=__version__,
+        )
+
+
+def _of_head(job: Job, head: str) -> Job:
+    return dataclasses.replace(job, revision=head, good="", selectors=())
+
+
+def _domain(claim: Claim) -> tuple[bool, str]:
+    """Whose code it is: a fork's set-up gets no secret, and shares no prepared image with anybody."""
+    trigger = claim.trigger
+    if trigger.is_fork:
+        owner = trigger.head_repository.partition("/")[0] or "unknown"
+        return False, f"fork:{owner}"
+    if trigger.branch == trigger.default_branch and trigger.pull_request is None:
+        return True, "default-branch"
+    return True, f"branch:{trigger.branch}"
+
+
+def _fix(command: Command | WrongCommand | None) -> Fix:
+    match command:
+        case Fix():
+            return command
+        case Retry(fix):
+            return fix
+    return Fix()
+
+
+def _tests(command: Command | WrongCommand | None) -> tuple[str, ...]:
+    return command.tests if isinstance(command, Explain | Flaky) else _fix(command).tests
+
+
+def _hint(command: Command | WrongCommand | None) -> str:
+    return _fix(command).hint
+
+
+def _narrowed(settings: Settings, command: Command | WrongCommand | None) -> Settings:
+    """Settings with what the command asks for; money and minutes are the settings' to say."""
+    fix = _fix(command)
+    limits = replace(settings.limits, attempts=fix.attempts or settings.limits.attempts)
+    return replace(settings, engine=fix.engine or settings.engine, limits=limits)
+
+
+def unreachable(error: ForgeError) -> bool:
+    """Whether another try may help: the code host was down, or the token had died."""
+    return error.status in (0, 401, 429) or error.status >= 500

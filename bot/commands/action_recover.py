@@ -1,0 +1,82 @@
+"""What an earlier run found and could not publish: its token had died, or the code host was down."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from pathlib import Path
+
+from bot.commands.action_output import say
+from bot.commands.action_site import Site
+from bot.errors import ForgeError
+from bot.ports import Missing
+from bot.publish import bundle as bundles
+from bot.publish.bundle import Refused
+from bot.publish.post import post
+from bot.trigger.entry import Entry
+from bot.trigger.ledger import Ledger
+
+ARTIFACT = "grokfix-bundle"
+"""Name under which workflows upload the bundle's folder."""
+MOST = 3
+"""Earlier attempts that one run looks after."""
+
+_ZIP_LIMIT = 96 << 20
+
+
+def recover(site: Site) -> None:
+    """Publish the bundles of attempts whose run is over and that nobody ended; what fails is said, and left."""
+    try:
+        abandoned = Ledger(site.forge, site.clock).abandoned(site.own, MOST)
+        for entry in abandoned:
+            _publish(site, entry)
+    except ForgeError as error:
+        say(f"could not look for unpublished attempts: {error}")
+
+
+def _publish(site: Site, entry: Entry) -> None:
+    folder = site.scratch / f"abandoned-{entry.attempt}"
+    folder.mkdir()
+    problem = _unpack(site, entry, folder)
+    if problem:
+        # No bundle, no result: the attempt counts, and its line says that nobody knows what became of it.
+        bundle: bundles.Bundle | Refused = Refused(f"the run of this attempt ended without a result: {problem}")
+    else:
+        bundle = bundles.read(folder, entry.claim, site.redactor.redact, clusters=site.settings.limits.clusters)
+    scratch = site.scratch / f"recover-{entry.attempt}"
+    scratch.mkdir()
+    posted = post(entry.claim, bundle, site.forge, site.settings, site.clock, scratch)
+    say(f"attempt {entry.attempt} of an earlier run: {posted.outcome.value}")
+
+
+def _unpack(site: Site, entry: Entry, folder: Path) -> str:
+    """Fill `folder` from the run's artifact; why that cannot be done, "" where it can."""
+    found = [each for each in site.forge.artifacts(entry.own.id) if each.name == ARTIFACT and not each.expired]
+    if not found:
+        return "it left no bundle"
+    data = site.forge.download(max(found, key=lambda each: each.id), _ZIP_LIMIT)
+    if isinstance(data, Missing):
+        return data.reason
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name, limit in bundles.LARGEST.items():
+                _extract(archive, name, limit, folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        return f"its bundle cannot be read: {error}"
+    return ""
+
+
+def _extract(archive: zipfile.ZipFile, name: str, limit: int, folder: Path) -> None:
+    """One file of known name and bounded size; all else in the archive is left where it is."""
+    try:
+        entry = archive.getinfo(name)
+    except KeyError:
+        return
+    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise ValueError(f"{name} is no regular file")
+    with archive.open(entry) as packed:
+        content = packed.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"{name} is too large")
+    (folder / name).write_bytes(content)
