@@ -21,9 +21,9 @@ _LARGEST = 512 << 10  # bytes of a workflow file; GitHub's own limit is about th
 _MOST = 500  # files, jobs of a file, steps of a job: more is no work of a person
 _DEEPEST = 4  # reusable workflows that call each other (GitHub's limit)
 _TESTS = re.compile(
-    r"(?<![\w./-])(?:pytest|py\.test|tox|nox|nosetests|trial|stestr|unittest|jest|vitest|mocha|rspec|phpunit|ctest"
+    r"\./(?:gradlew|mvnw)\s+(?:\S+\s+)?(?:test|check|verify)\b|(?<![\w./-])(?:pytest|py\.test|tox|nox|nosetests|trial|stestr|unittest|jest|vitest|mocha|rspec|phpunit|ctest"
     r"|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:test|t)\b|(?:make|just|task|rake|hatch|pdm|rye|invoke|inv)\s+(?:run\s+)?\w*tests?\b"
-    r"|(?:go|cargo|mvn|dotnet|bazel|swift|mix|deno)\s+(?:\S+\s+)?test\b|gradlew?\s+(?:\S+\s+)?(?:test|check)\b"
+    r"|(?:go|cargo|mvn|gradle|dotnet|bazel|swift|mix|deno)\s+(?:\S+\s+)?test\b"
     r"|manage\.py\s+test)(?![\w-]*\.(?:py|toml|ini|cfg|json|txt|ya?ml)\b)(?![\w/-])"
 )
 _INSTALLS = re.compile(r"\b(?:pip3?|pipx|uv|poetry|conda|npm|apt(?:-get)?|brew)\s+(?:\w+\s+)?(?:install|add|sync)\b")
@@ -140,10 +140,13 @@ def _text(path: Path) -> str | Unreadable:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return Unreadable(f"cannot be read ({error.strerror})")
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return Unreadable("is no regular file")
-        content = file.read(_LARGEST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _LARGEST:
         return Unreadable(f"is larger than {_LARGEST >> 10} KiB")
     return content.decode("utf-8", "replace")
