@@ -23,7 +23,7 @@ from bot.propose.types import StopReason
 from bot.result import RepairResult, Result, RunOutcome, to_json, worst
 from bot.result_file import from_json
 from bot.trace.read import read_trace
-from bot.trigger import claim as claims
+from bot.trigger import wire
 from bot.trigger.types import Claim
 from bot.verify.types import GateName, GateStatus
 
@@ -64,14 +64,13 @@ class Findings:
 
     tested: commit that was under test, "" where it is the head itself. merged_with: base commit of that merge, "" =
     unknown. merge_only: the failure shows on the merge alone. on_base: a sentence where the base branch fails alike,
-    "" = it does not. failed_run_url: of the run that failed. notes: what else a reader should know.
+    "" = it does not. notes: what else a reader should know.
     """
 
     tested: str = ""
     merged_with: str = ""
     merge_only: bool = False
     on_base: str = ""
-    failed_run_url: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -103,7 +102,7 @@ def write(bundle: Bundle, folder: Path) -> None:
         files[PATCH] = bundle.result.patch.encode()
     manifest: Mapping[str, JsonValue] = {
         "format": FORMAT,
-        "claim": json.loads(claims.to_json(bundle.claim)),
+        "claim": wire.claim_data(bundle.claim),
         "findings": dataclasses.asdict(bundle.findings),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
@@ -132,7 +131,7 @@ def read(
 
 def _read(folder: Path, claim: Claim, redact: Callable[[str], str], clusters: int) -> Bundle | Refused:
     manifest = _manifest(_bytes(folder / MANIFEST))
-    if manifest["claim"] != json.loads(claims.to_json(claim)):
+    if manifest["claim"] != json.loads(json.dumps(wire.claim_data(claim))):
         return Refused("the bundle belongs to another claim (attempt, commit or repository differ)")
     contents = _contents(folder, manifest["files"])
     findings = _findings(manifest["findings"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bot.ports import TokenKind
+from bot.ports import Denied, TokenKind
 from bot.publish.untrusted import cell, code, fence, markdown, one_line
 
 SETTING = "Allow GitHub Actions to create and approve pull requests"
@@ -32,16 +32,19 @@ class Kept:
 class PublishContext:
     """marker: the HTML comment that finds the text again. branch: where the fix was pushed, "" where it was not.
 
-    base: branch that the fix is for. failed_run_url, run_url: the run that failed, the run that works on it.
-    tested: commit that was under test where it is another than the head (a merge). merged_with: "BASE@sha" it was
-    merged with, "" = unknown. merge_only: the failure shows on the merge alone. on_base: a sentence where it fails
-    on the base branch too. notes: further sentences; these three texts are taken for untrusted.
+    base: branch that the fix is for. pull_request: number of the one whose head that is, None = of none.
+    failed_run_url, run_url: the run that failed, the run that works on it. token: whose pushed it. dispatched: the
+    workflow that was started on the branch, "" = none. tested: commit that was under test where it is another than the
+    head (a merge). merged_with: "BASE@sha" it was merged with, "" = unknown. merge_only: the failure shows on the merge
+    alone. on_base: a sentence where it fails on the base branch too. notes: further sentences; these three texts are
+    taken for untrusted.
     """
 
     marker: str
     run_url: str
     failed_run_url: str = ""
     base: str = ""
+    pull_request: int | None = None
     branch: str = ""
     token: TokenKind = TokenKind.UNKNOWN
     dispatched: str = ""
@@ -60,7 +63,8 @@ def origin(context: PublishContext) -> str:
         verb = "Fixes failing run" if context.branch else "Failing run:"
         parts.append(f"{verb} {context.failed_run_url}")
     if context.base:
-        parts.append(f"for the branch {code(context.base)}")
+        head_of = f", the head of #{context.pull_request}" if context.pull_request is not None else ""
+        parts.append(f"for the branch {code(context.base)}{head_of}")
     parts.append(f"worked on in {context.run_url}")
     return ", ".join(parts) + "."
 
@@ -122,10 +126,14 @@ def compare_url(server_url: str, repository: str, base: str, branch: str) -> str
     return f"{server_url}/{repository}/compare/{quote(base, safe='/')}...{quote(branch, safe='/')}?expand=1"
 
 
-def not_opened(compare: str, said: str) -> str:
+def not_opened(compare: str, denied: Denied) -> str:
     """Why there is a branch and no pull request, and what to do about both."""
+    advice = (
+        f" So that it opens by itself the next time, tick “{SETTING}” under Settings → Actions → General → Workflow "
+        "permissions (an organisation may have to allow it first), and give the job `pull-requests: write`."
+    )
     return (
-        f"**The fix is pushed, the pull request is not open:** the code host refused it ({code(said, 200)}). "
-        f"[Open it from the branch]({compare}). So that it opens by itself the next time, tick “{SETTING}” under "
-        "Settings → Actions → General → Workflow permissions (an organisation may have to allow it first)."
+        "**The fix is pushed, the pull request is not open:** the code host refused it "
+        f"({denied.status}: {code(denied.message, 200)}). [Open it from the branch]({compare})."
+        + (advice if denied.status == 403 else "")
     )

@@ -16,11 +16,10 @@ from bot.trigger.types import Claim, Retry, Trigger, TriggerKind
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A new pull request from `branch` to `base`. `before`: number of one that was closed or merged earlier."""
+    """A new pull request from `branch` to `base`."""
 
     branch: str
     base: str
-    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +114,9 @@ def decide(
             return Nothing(
                 StopReason.FIXED_ELSEWHERE, f"#{last.number} fixed it and is merged; the failing commit is older"
             )
-        return Open(branch, trigger.branch, last.number)
+        return Open(branch, trigger.branch)
     if _asked_again(claim):
-        return Open(branch, trigger.branch, last.number)
+        return Open(branch, trigger.branch)
     return CommentOnly(
         f"#{last.number} offered a fix for the same failure and was closed without being merged, so no other one is "
         "opened",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.ports import JsonValue, PullRequest
+from bot.ports import Denied, JsonValue, PullRequest
 from bot.publish import explain_markdown
 from bot.publish.context import PublishContext, circumstances, evidence_kept, not_opened
 from bot.publish.untrusted import bounded, cell, code, fence, markdown
@@ -36,7 +36,7 @@ class Offer:
     branch: str = ""
     sha: str = ""
     compare: str = ""
-    refusal: str = ""
+    refusal: Denied | None = None
     withheld: str = ""
     retry: bool = False
     remarks: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Offer:
 class Report:
     """All that is told of an attempt. patch_paths: by fingerprint, where on the data branch a fix.patch is kept.
 
-    refused: why there is nothing to publish, "" where there is. moved: why nothing is offered, of the whole attempt.
+    refused: why there is nothing to publish, "" where there is. problems: what could not be done, sentences.
     repository_url: what people and git fetch from.
     """
 
@@ -55,7 +55,6 @@ class Report:
     repository_url: str
     offers: tuple[Offer, ...] = ()
     refused: str = ""
-    moved: str = ""
     explanation: Mapping[str, JsonValue] | None = None
     patch_paths: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -78,8 +77,6 @@ def body(report: Report, limit: int) -> str:
 
 def _parts(report: Report, diff: int) -> Iterator[str]:
     yield _headline(report)
-    if report.moved:
-        yield f"Nothing was pushed: {cell(report.moved, 600)}."
     yield from circumstances(report.context)
     if report.explanation is not None:
         yield explain_markdown.render(report.explanation)
@@ -114,7 +111,7 @@ def _offer(offer: Offer, report: Report, diff: int) -> Iterator[str]:
         pull = offer.pull_request
         draft = "draft " if pull.draft else ""
         yield f"**The fix is {draft}pull request #{pull.number}**, onto {code(pull.base_branch)}."
-    elif offer.compare:
+    elif offer.refusal is not None:
         yield not_opened(offer.compare, offer.refusal)
     elif offer.sha:
         yield f"**The fix is commit {offer.sha[:12]}** on {code(offer.branch)}."

@@ -1,0 +1,189 @@
+"""Offers one fix: vetted again, pushed where it may go, its pull request opened or updated. Safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.config import PublishSettings, Settings
+from bot.ports import Denied, Forge, PullRequest, TokenKind
+from bot.propose.types import StopReason
+from bot.publish.branch import Fix, Occupied, Pushed, commit_onto, push
+from bot.publish.commit_message import commit_message
+from bot.publish.context import PublishContext, compare_url
+from bot.publish.destination import CommentOnly, CommitOnto, Nothing, Open, Update, decide
+from bot.publish.ending import Offer, alone
+from bot.publish.markers import fix_marker
+from bot.publish.pull_request import LIMIT, pull_request_body, pull_request_title
+from bot.publish.revet import Refused, Tree, Vetted, revet
+from bot.result import RepairResult, Result, RunOutcome
+from bot.trigger.types import Claim
+from bot.vet.types import Grade
+
+REVIEW_LABEL = "grokfix-needs-review"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the fixes of one attempt share. held: why none of them may be pushed, None where they may.
+
+    tree: files of the claimed commit. tested: those of the merge that was under test, None where it is that commit.
+    token: asks whose token it is, once. context: without what is each fix's own.
+    """
+
+    claim: Claim
+    result: Result
+    forge: Forge
+    settings: Settings
+    held: CommentOnly | Nothing | None
+    tree: Tree
+    tested: Tree | None
+    token: Callable[[], TokenKind]
+    context: PublishContext
+    scratch: Path
+    several: bool
+
+    @property
+    def publish(self) -> PublishSettings:
+        return self.settings.publish
+
+
+def offer(desk: Desk, repair: RepairResult) -> Offer:
+    """Do it. ForgeError where the code host does not answer: what was written until then is taken up the next time."""
+    assert repair.patch is not None
+    vetted = revet(repair.patch, repair.targets, desk.tree, desk.settings.protect, desk.scratch)
+    held = desk.held
+    if isinstance(vetted, Refused) and desk.tested is not None:
+        # It may be right for the merge that was tested and not fit on the head alone: then it is shown, not pushed.
+        on_merge = revet(repair.patch, repair.targets, desk.tested, desk.settings.protect, desk.scratch)
+        if isinstance(on_merge, Vetted):
+            held = held or CommentOnly(f"it fits on the merge that was tested only ({vetted.reason})")
+            vetted = on_merge
+    if isinstance(vetted, Refused):
+        return Offer(_refused(repair, vetted))
+    repair = _graded(repair, vetted)
+    place = held or decide(desk.claim, repair.fingerprint, desk.forge, desk.publish, several=desk.several)
+    match place:
+        case Nothing():
+            # Where it is fixed already, the diff would only be in the way.
+            patch = None if place.reason is StopReason.FIXED_ELSEWHERE else repair.patch
+            stopped = replace(repair, outcome=RunOutcome.STOPPED, reason=place.reason, patch=patch)
+            return Offer(stopped, withheld=place.message)
+        case CommentOnly():
+            return Offer(repair, withheld=place.reason, retry=place.retry)
+    message = commit_message(repair, desk.tree.commit, desk.claim.run_url)
+    fix = Fix(desk.tree.commit, vetted.tree, vetted.files, message, repair.fingerprint)
+    match place:
+        case CommitOnto(branch):
+            pushed = commit_onto(desk.forge, branch, fix)
+        case Open(branch):
+            pushed = push(desk.forge, branch, fix)
+        case Update(branch, pull_request):
+            pushed = push(desk.forge, branch, fix, pull_request.head_sha)
+    match pushed:
+        case Denied():
+            return Offer(repair, withheld=_no_branch(place.branch, pushed))
+        case Occupied(reason):
+            return Offer(repair, withheld=reason)
+    dispatched, remarks = _dispatch(desk, place.branch, pushed)
+    if isinstance(place, CommitOnto):
+        return Offer(repair, branch=branch, sha=pushed.sha, remarks=remarks)
+    return _pull_request(desk, repair, place, pushed, dispatched, remarks)
+
+
+def _graded(repair: RepairResult, vetted: Vetted) -> RepairResult:
+    """What the rules say here is what counts; a review that only the gates asked for stays one."""
+    repair = replace(repair, objections=vetted.objections)
+    if vetted.grade is Grade.REVIEW and repair.outcome is RunOutcome.REPAIRED:
+        message = "every gate is green, and a rule asks for a person's eyes"
+        return replace(repair, outcome=RunOutcome.NEEDS_REVIEW, reason=StopReason.REVIEW_GRADE, message=message)
+    return repair
+
+
+def _refused(repair: RepairResult, refused: Refused) -> RepairResult:
+    return replace(
+        repair,
+        outcome=RunOutcome.STOPPED,
+        reason=StopReason.INFRASTRUCTURE,
+        message=f"the patch was refused when it was looked at again before publishing: {refused.reason}",
+        patch=None,
+    )
+
+
+def _no_branch(branch: str, denied: Denied) -> str:
+    return (
+        f"the code host refused the branch {branch} ({denied.status}: {denied.message[:200]}); the job needs contents: "
+        "write, and no rule may protect that branch from it"
+    )
+
+
+def _dispatch(desk: Desk, branch: str, pushed: Pushed) -> tuple[str, tuple[str, ...]]:
+    """Start the configured workflow on the branch, once for each commit that is pushed there."""
+    workflow, forge = desk.publish.dispatch, desk.forge
+    if not workflow:
+        return "", ()
+    if not pushed.changed:
+        runs = forge.runs(None, branch=branch, head_sha=pushed.sha)
+        if any(run.event == "workflow_dispatch" and run.path.rpartition("/")[2] == workflow for run in runs):
+            return workflow, ()
+    denied = forge.dispatch(workflow, branch, {})
+    if denied is None:
+        return workflow, ()
+    return "", (f"{workflow} could not be started on {branch} ({denied.status}: {denied.message[:200]})",)
+
+
+# --- the pull request -----------------------------------------------------------------------------------------------
+
+
+def _pull_request(
+    desk: Desk, repair: RepairResult, place: Open | Update, pushed: Pushed, dispatched: str, remarks: tuple[str, ...]
+) -> Offer:
+    forge, shown = desk.forge, alone(desk.result, repair)
+    context = replace(
+        desk.context,
+        marker=fix_marker(repair.fingerprint),
+        branch=place.branch,
+        token=desk.token(),
+        dispatched=dispatched,
+    )
+    title, body = pull_request_title(shown), pull_request_body(shown, LIMIT, context)
+    if isinstance(place, Update):
+        pull, fresh = place.pull_request, pushed.changed or desk.claim.run_url in place.pull_request.body
+        if pushed.changed or _judged(repair) not in pull.body:
+            denied = forge.edit_pull_request(pull.number, title, body)
+            if denied is not None:
+                remarks += (f"the text of #{pull.number} could not be brought up to date ({denied.message[:200]})",)
+            pull = replace(pull, title=title, body=body)
+        pull = replace(pull, head_sha=pushed.sha)
+    else:
+        opened = forge.open_pull_request(place.branch, place.base, title, body, desk.publish.draft)
+        if isinstance(opened, Denied) and opened.status == 422 and "draft" in opened.message.lower():
+            remarks += ("this repository has no draft pull requests, so it is an ordinary one",)
+            opened = forge.open_pull_request(place.branch, place.base, title, body, False)
+        if isinstance(opened, Denied):
+            compare = compare_url(forge.server_url, forge.repository, place.base, place.branch)
+            return Offer(repair, branch=place.branch, sha=pushed.sha, compare=compare, refusal=opened, remarks=remarks)
+        pull, fresh = opened, True
+    remarks += _dress(desk, repair, pull, ask=fresh)
+    return Offer(repair, pull_request=pull, branch=place.branch, sha=pushed.sha, remarks=remarks)
+
+
+def _judged(repair: RepairResult) -> str:
+    """What names the patch in a body; see the gates' table."""
+    return next((gate.patch_sha256[:16] for gate in repair.gates if gate.patch_sha256), "")
+
+
+def _dress(desk: Desk, repair: RepairResult, pull: PullRequest, *, ask: bool) -> tuple[str, ...]:
+    """Labels, and where a person must look, the reviewers; what is refused is said and loses nothing else."""
+    review = repair.outcome is RunOutcome.NEEDS_REVIEW
+    labels: Sequence[str] = (*desk.publish.labels, *((REVIEW_LABEL,) if review else ()))
+    remarks = []
+    if labels and (denied := desk.forge.add_labels(pull.number, labels)) is not None:
+        remarks.append(f"the labels {', '.join(labels)} were refused ({denied.status}: {denied.message[:200]})")
+    if review and ask and desk.publish.reviewers:
+        denied = desk.forge.request_reviewers(pull.number, desk.publish.reviewers)
+        if denied is not None:
+            asked = ", ".join(desk.publish.reviewers)
+            remarks.append(f"{asked} could not be asked for a review ({denied.status}: {denied.message[:200]})")
+    return tuple(remarks)

@@ -1,0 +1,258 @@
+"""Publishes an attempt: fixes first, then ledger and trace, then what people read.
+
+Killed anywhere and run again, it ends in the same state; what one part loses does not take the others with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from bot.config import Settings
+from bot.errors import ForgeError
+from bot.ports import Clock, Denied, Forge, JsonValue, PullRequest
+from bot.propose.types import StopReason
+from bot.publish import checks, ending, job_summary, keep
+from bot.publish.bundle import Bundle, Findings, Refused
+from bot.publish.context import PublishContext
+from bot.publish.destination import whole
+from bot.publish.ending import Offer, Report
+from bot.publish.markers import progress_marker
+from bot.publish.offering import Desk, offer
+from bot.publish.revet import Tree
+from bot.result import RepairResult, Result, RunOutcome, worst
+from bot.trigger.ledger import Ledger
+from bot.trigger.types import Claim
+
+_Value = TypeVar("_Value")
+_GOOD = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW, RunOutcome.NO_FAILURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What was published. outcome, reason: as they are in the end, after the head moved or a rule forbade a patch.
+
+    pull_requests: opened or brought up to date. summary: Markdown for the job summary. problems: sentences, of
+    untrusted parts. unpublished: the token died or the code host was down before everything that matters was out; the
+    ledger's line still stands open, and who keeps the bundle can publish it again.
+    """
+
+    outcome: RunOutcome
+    reason: StopReason | None
+    pull_requests: tuple[PullRequest, ...]
+    summary: str = field(repr=False)
+    problems: tuple[str, ...] = ()
+    unpublished: bool = False
+
+
+def post(
+    claim: Claim, bundle: Bundle | Refused, forge: Forge, settings: Settings, clock: Clock, scratch: Path
+) -> Posted:
+    """Publish what was found for `claim`. `scratch`: a folder of the caller's, for the files of the patches.
+
+    No ForgeError leaves here: what could not be done is in `problems`, and in the summary.
+    """
+    return _Posting(claim, bundle, forge, settings, clock, scratch).run()
+
+
+class _Posting:
+    def __init__(
+        self, claim: Claim, bundle: Bundle | Refused, forge: Forge, settings: Settings, clock: Clock, scratch: Path
+    ) -> None:
+        self.claim = claim
+        self.forge = forge
+        self.settings = settings
+        self.clock = clock
+        self.scratch = scratch
+        self.problems: list[str] = []
+        self.unpublished = False
+        self.dead = False
+        self.kept = False
+        self.refused = ""
+        self.trace, self.findings = b"", Findings()
+        self.explanation: Mapping[str, JsonValue] | None = None
+        if isinstance(bundle, Refused):
+            self.refused = bundle.message
+            self.result = Result(RunOutcome.STOPPED, reason=bundle.reason, message=bundle.message)
+        else:
+            self.result, self.trace, self.findings = bundle.result, bundle.trace, bundle.findings
+            self.explanation = bundle.explanation
+        self.kit = keep.pack(claim, self.result, self.trace, forge.server_url, forge.repository)
+
+    def run(self) -> Posted:
+        offers = self._offers()
+        result = self._final(offers)
+        self._keep(result, offers)
+        report = self._report(result, offers)
+        self._comment(report)
+        self._react(result)
+        self._check(result, report)
+        report = replace(report, problems=tuple(self.problems))
+        return Posted(
+            outcome=result.outcome,
+            reason=result.reason,
+            pull_requests=tuple(each.pull_request for each in offers if each.pull_request is not None),
+            summary=job_summary.render(report),
+            problems=tuple(self.problems),
+            unpublished=self.unpublished,
+        )
+
+    # --- the fixes --------------------------------------------------------------------------------------------------
+
+    def _offers(self) -> tuple[Offer, ...]:
+        repairs = [each for each in self.result.repairs if each.patch is not None]
+        if not repairs:
+            return ()
+        claim, forge = self.claim, self.forge
+        held = self._try("look at the branch", lambda: whole(claim, forge, self.settings.publish), decisive=True)
+        if self.unpublished:
+            return tuple(Offer(each, withheld="the code host did not say where the branch stands") for each in repairs)
+        other = self.findings.tested not in ("", claim.trigger.sha)
+        desk = Desk(
+            claim=claim,
+            result=self.result,
+            forge=forge,
+            settings=self.settings,
+            held=held,
+            tree=Tree(forge, claim.trigger.sha),
+            tested=Tree(forge, self.findings.tested) if other else None,
+            token=cache(lambda: forge.viewer().kind),
+            context=self._context(""),
+            scratch=self.scratch,
+            several=len(repairs) > 1,
+        )
+        return tuple(self._offer(desk, repair) for repair in repairs)
+
+    def _offer(self, desk: Desk, repair: RepairResult) -> Offer:
+        made = self._try("offer the fix", lambda: offer(desk, repair), decisive=True)
+        return made or Offer(repair, withheld="the code host did not answer, or not in time")
+
+    def _context(self, marker: str) -> PublishContext:
+        trigger, findings = self.claim.trigger, self.findings
+        runs = f"{self.forge.server_url}/{self.forge.repository}/actions/runs"
+        return PublishContext(
+            marker=marker,
+            run_url=self.claim.run_url,
+            failed_run_url="" if trigger.run_id is None else f"{runs}/{trigger.run_id}",
+            base=trigger.branch,
+            pull_request=trigger.pull_request,
+            tested=findings.tested if findings.tested != trigger.sha else "",
+            merged_with=f"{trigger.base_branch}@{findings.merged_with[:12]}" if findings.merged_with else "",
+            merge_only=findings.merge_only,
+            on_base=findings.on_base,
+            notes=findings.notes,
+            kept=self.kit.kept,
+        )
+
+    def _final(self, offers: tuple[Offer, ...]) -> Result:
+        """The result as it is now: what could not be offered after all is no repair."""
+        now = {each.repair.fingerprint: each.repair for each in offers}
+        repairs = tuple(
+            now.get(each.fingerprint, each) if each.patch is not None else each for each in self.result.repairs
+        )
+        if repairs == self.result.repairs:
+            return self.result
+        outcome = worst([self.result.outcome, *(each.outcome for each in repairs)])
+        reason = next((each.reason for each in repairs if each.outcome is outcome), self.result.reason)
+        return replace(self.result, outcome=outcome, repairs=repairs, reason=reason)
+
+    # --- ledger and trace -------------------------------------------------------------------------------------------
+
+    def _keep(self, result: Result, offers: tuple[Offer, ...]) -> None:
+        """One commit for both. An attempt whose fix is not out for want of an answer stays open in the ledger."""
+        if self.unpublished:
+            return
+        known = self._try(
+            "write the ledger and keep the trace",
+            lambda: Ledger(self.forge, self.clock).end(
+                self.claim.attempt,
+                outcome=result.outcome.value,
+                reason="" if result.reason is None else result.reason.value,
+                fingerprints=[each.fingerprint for each in result.repairs if each.fingerprint],
+                minutes=round(sum(result.seconds.values()) / 60, 2),
+                cost_usd=result.cost_usd,
+                pull_requests=[each.pull_request.number for each in offers if each.pull_request is not None],
+                also=self.kit.files,
+            ),
+            decisive=True,
+        )
+        self.kept = known is not None
+        if known is False:
+            self.problems.append(f"the ledger has no line of the attempt {self.claim.attempt}; its trace is kept")
+
+    # --- what people read -------------------------------------------------------------------------------------------
+
+    def _report(self, result: Result, offers: tuple[Offer, ...]) -> Report:
+        context = self._context(progress_marker(self.claim.attempt))
+        kept = self.kept  # links are told where there is something behind them
+        return Report(
+            result=result,
+            context=context if kept else replace(context, kept=None),
+            repository_url=f"{self.forge.server_url}/{self.forge.repository}",
+            offers=offers,
+            refused=self.refused,
+            explanation=self.explanation,
+            patch_paths=self.kit.patch_paths if kept else {},
+            problems=tuple(self.problems),
+        )
+
+    def _comment(self, report: Report) -> None:
+        number, known = self.claim.trigger.pull_request, self.claim.progress_comment
+        worth = bool(self.claim.asked or report.offers or self.explanation or self.claim.diagnosis_only)
+        if number is None or not (worth or known is not None):
+            return
+        body, mark = ending.comment(report), report.context.marker
+        answer: object = None
+        if known is not None:
+            answer = self._try("edit the comment", lambda: self.forge.edit_comment(known, body))
+            if not (isinstance(answer, Denied) and answer.status in (404, 410)):  # else a person has deleted it
+                self._refusal("the comment", answer)
+                return
+        self._refusal("the comment", self._try("comment", lambda: self.forge.comment(number, body, mark)))
+
+    def _react(self, result: Result) -> None:
+        comment = self.claim.trigger.comment_id
+        if comment is None:
+            return
+        good = result.outcome in _GOOD or (self.explanation is not None and not self.refused)
+        content = "rocket" if good else "confused"
+        self._refusal("the reaction", self._try("react", lambda: self.forge.react(comment, content)))
+
+    def _check(self, result: Result, report: Report) -> None:
+        summary = ending.body(report, 60_000)
+        annotations = checks.suspicions(self._locations())
+        check = checks.ended(self.claim, result.outcome, result.reason, summary, annotations)
+        answer = self._try("set the check run", lambda: self.forge.check(check, self.claim.check_run))
+        self._refusal("the check run (it needs checks: write)", answer)
+
+    def _locations(self) -> tuple[Mapping[str, JsonValue], ...]:
+        """Data of the `locations` events, or the causes of a diagnosis; the trace was read and found whole before."""
+        if self.explanation is not None:
+            causes = self.explanation.get("causes")
+            return tuple(each for each in causes if isinstance(each, Mapping)) if isinstance(causes, list) else ()
+        lines = (line for line in self.trace.split(b"\n") if b'"kind": "locations"' in line)
+        return tuple(each for line in lines if isinstance(each := json.loads(line), Mapping))
+
+    # --- one part at a time -----------------------------------------------------------------------------------------
+
+    def _try(self, what: str, act: Callable[[], _Value], *, decisive: bool = False) -> _Value | None:
+        """Do one part; what fails is noted, and after a dead token (401) nothing more is tried. decisive: without it the
+        attempt is not published where another try may help: the token died, the code host is down or silent."""
+        if self.dead:
+            return None
+        try:
+            return act()
+        except ForgeError as error:
+            self.dead = error.status == 401
+            self.problems.append(f"could not {what}: {error}")
+            if decisive and (error.status in (0, 401, 429) or error.status >= 500):
+                self.unpublished = True
+            return None
+
+    def _refusal(self, what: str, answer: object) -> None:
+        if isinstance(answer, Denied):
+            self.problems.append(f"the code host refused {what} ({answer.status}: {answer.message[:200]})")
