@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.act.run import Act
+    from tests.github_server import GitHubServer
 
 REQUIRED = frozenset(filter(None, os.environ.get("GROKFIX_REQUIRE", "").split(",")))
 
@@ -74,11 +77,7 @@ def act(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Act:
 @pytest.fixture
 def github(tmp_path: Path) -> Iterator[GitHubServer]:
     """A stateful GitHub over HTTP (tests/github_server); what breaks GitHub's own description fails the test."""
-    from tests.github_server import GitHubServer, NoDescriptionError
+    from tests.github_server import GitHubServer
 
-    try:
-        server = GitHubServer(tmp_path / "github")
-    except NoDescriptionError as error:
-        unavailable("npm", str(error))
-    with server:
+    with GitHubServer(tmp_path / "github") as server:
         yield server

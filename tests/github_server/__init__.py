@@ -16,7 +16,6 @@ Leaving the block fails when a request or an answer broke the description (`serv
 from bot.ports import TokenKind
 from tests.github_server.code import SeenCommit
 from tests.github_server.faults import Call, Cut, Delay, DoneBut, Fault, Hang, JournalEntry, Refuse
-from tests.github_server.openapi import NoDescriptionError
 from tests.github_server.repository import Repository
 from tests.github_server.runs import JobSpec
 from tests.github_server.server import GitHubServer
@@ -31,7 +30,6 @@ __all__ = [
     "Hang",
     "JobSpec",
     "JournalEntry",
-    "NoDescriptionError",
     "Refuse",
     "Repository",
     "SeenCommit",

@@ -1,28 +1,23 @@
 """GitHub's own description of its API (npm package @octokit/openapi), and the check of requests and answers by it.
 
-The description is fetched once a machine by the npm client into the system's folder for temporary files, never committed.
+The description is fetched once a machine by the npm client, never committed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from bot import process
+from tests import npm
 from tests.github_server.exchange import Request, Response
 
 PACKAGE = "@octokit/openapi@23.0.2"
-MEMBER = "package/generated/api.github.com.json"
+MEMBER = "generated/api.github.com.json"
 # The description lists few of the errors that every operation can give.
 UNLISTED = frozenset({401, 403, 404, 422, 429, 500, 502, 503})
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -40,36 +35,10 @@ BECOMES_NULL = {
 SPANS_SLASHES = frozenset({"path", "ref", "branch", "basehead"})
 
 
-class NoDescriptionError(Exception):
-    """GitHub's description cannot be had on this machine."""
-
-
-def fetch() -> Path:
-    """Path of the description, fetched by npm on first use. NoDescriptionError says why it cannot be had."""
-    folder = Path(tempfile.gettempdir()) / f"grokfix-tests-{os.getuid()}" / PACKAGE.replace("/", "-")
-    path = folder / "api.github.com.json"
-    if path.exists():
-        return path
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NoDescriptionError("npm is not on PATH: install it (Debian: npm), it brings GitHub's API description")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        done = process.run((npm, "pack", PACKAGE), cwd=Path(scratch), environment=dict(os.environ), seconds=300)
-        if done.exit_code != 0:
-            raise NoDescriptionError(f"npm pack {PACKAGE} failed: {done.stderr.decode(errors='replace')[-500:]}")
-        (archive,) = Path(scratch).glob("*.tgz")
-        with tarfile.open(archive) as package:
-            member = package.extractfile(MEMBER)
-            assert member is not None
-            (Path(scratch) / "description").write_bytes(member.read())
-        os.replace(Path(scratch) / "description", path)
-    return path
-
-
 @cache
 def load() -> Description:
-    return Description(json.loads(fetch().read_text(encoding="utf-8")))
+    """Once a session; the test is skipped where npm cannot get it."""
+    return Description(json.loads(npm.member(PACKAGE, MEMBER).read_bytes()))
 
 
 def pattern_of(template: str) -> re.Pattern[str]:

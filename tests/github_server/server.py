@@ -144,9 +144,9 @@ class GitHubServer:
         return Response(302, None, {"Location": f"http://localhost:{self._blob_host.port}/blobs/{key}?sig=signed"})
 
     def violation(self, text: str) -> Response:
-        """Record what the description does not allow; the answer says so."""
+        """Record what the description does not allow; the answer says so, with a status that nobody tries again after."""
         self.violations.append(text)
-        return Problem(500, SERVER_ERROR + text).response
+        return Problem(418, SERVER_ERROR + text).response
 
     # --- answering ----------------------------------------------------------------------------------------------
 
