@@ -136,6 +136,7 @@ def test_matrix_variants_from_logs_and_from_the_names_of_artifacts(forge: FakeFo
         ("junit-3.12", None),
         ("junit", None),
         ("test", None),
+        ("junit-3.9", None),  # two jobs have that value
         ("junit-3.12-windows-latest", "test (3.12, windows-latest)"),
         ("junit-3.12-ubuntu-latest-slow", "test (3.12, ubuntu-latest, slow)"),
     ],
@@ -149,6 +150,8 @@ def test_the_job_an_artifact_is_named_after(
         "test (3.12, ubuntu-latest)",
         "test (3.12, windows-latest)",
         "test (3.12, ubuntu-latest, slow)",
+        "test (3.9)",
+        "lint (3.9)",
     ):
         forge.add_job(run, name)
     forge.add_artifact(run, artifact, {"junit.xml": report(case("test_a", failure="A"))})
@@ -225,6 +228,15 @@ def test_expired_too_large_gone_and_too_many_are_said(forge: FakeForge, run: Wor
     for name, why in (("expired", "has expired"), ("large", "bytes"), ("gone", "was not read")):
         assert any(name in each.source and why in each.message for each in evidence.problems), name
     assert "1 are read at most" in said(collect(forge, run, GLOBS, budget=Budget(artifacts=1)))
+
+
+def test_what_is_downloaded_is_bounded_for_all_artifacts_together(forge: FakeForge, run: WorkflowRun) -> None:
+    xml = {"junit.xml": report(case("test_a", failure="A"))}
+    one = forge.add_artifact(run, "junit-1", xml)
+    forge.add_artifact(run, "junit-2", xml)
+    evidence = collect(forge, run, GLOBS, budget=Budget(packed=2 * one.size - 1))
+    assert f"more than the {one.size - 1:,} that are left" in said(evidence)
+    assert forge.count("download") == 1
 
 
 def test_one_budget_for_all_artifacts_smallest_first(forge: FakeForge, run: WorkflowRun) -> None:

@@ -274,7 +274,8 @@ def test_no_server_at_all(tmp_path: Path) -> None:
 
 
 def test_a_pack_past_the_limit_is_stopped(server: GitServer, upstream: Origin, tmp_path: Path) -> None:
-    large = upstream.commit({"large.bin": os.urandom(3 << 20)}, "large")
+    # Many files, none of them past the limit by itself.
+    large = upstream.commit({f"{number}.bin": os.urandom(200_000) for number in range(20)}, "large")
     with pytest.raises(ForgeError, match="more than the 1,048,576 bytes") as caught:
         fetch(address(server), [large], TOKEN, tmp_path / "fetched", seconds=60, limit=1 << 20)
     assert caught.value.status == 413
