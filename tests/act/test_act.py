@@ -62,6 +62,12 @@ jobs:
       - id: hand
         env: {OUTCOME: "${{ needs.claim.outputs.outcome }}", RESULT: "${{ needs.analyze.result }}"}
         run: printf '%s|%s\\n' "$RESULT" "$OUTCOME" | sed 'N;s/\\n/%/'
+  siblings:
+    runs-on: ubuntu-latest
+    strategy: {matrix: {python: ["3.12", "3.13"], os: [linux]}}
+    steps:
+      - id: say
+        run: echo "$RUNNER_NAME"
   never:
     needs: analyze
     runs-on: ubuntu-latest
@@ -108,7 +114,7 @@ def test_three_jobs(act: Act, tmp_path: Path) -> None:
         secrets={"KEY": "sk-secret-of-the-model"},
         environment={"EXTRA_SETTING": "a b=c"},
     )
-    assert run.jobs == {"claim": "success", "analyze": "failure", "publish": "success"}, run.log
+    assert run.jobs == {"claim": "success", "analyze": "failure", "publish": "success", "siblings": "success"}, run.log
     assert run.exit_code == 1
     assert run.left_behind == ()
 
@@ -146,6 +152,10 @@ def test_three_jobs(act: Act, tmp_path: Path) -> None:
     assert analyze["token"] == hashlib.sha256(b"ghs_analyze_contents-read").hexdigest()
     assert "module.py" in analyze["files"]
     assert "ghs_" not in run.log
+
+    siblings = run.step("siblings", "say").output.splitlines()
+    assert sorted(siblings) == ["GitHub Actions 4 3.12 linux", "GitHub Actions 4 3.13 linux"]
+    assert claim["environment"]["RUNNER_NAME"] == "GitHub Actions 1"
 
     look = run.step("publish", "look").outputs
     assert look == {"files": "./deep/patch", "content": "whole"}

@@ -1,4 +1,5 @@
-"""A workflow made ready for act: every job gets a token of its own, with the rights that the workflow gives it."""
+"""A workflow made ready for act: every job gets a token of its own, with the rights that the workflow gives it, and the
+name of a runner, which on GitHub no other job of a run has and act leaves out."""
 
 from __future__ import annotations
 
@@ -45,12 +46,13 @@ class Prepared:
 def prepare(text: str, mint: Mint, actions: tuple[str, ...] = (ACTION,)) -> Prepared:
     """The workflow with `github.token` replaced, also where it is only the default of an input of `actions`."""
     workflow = yaml.safe_load(text)
-    workflow["on"] = workflow.pop(True, None) or workflow.pop("on", "push")  # YAML 1.1 reads the key `on` as true
+    workflow["on"] = workflow.pop("on" if "on" in workflow else True)  # YAML 1.1 reads a bare `on` as true
     secrets: dict[str, str] = {}
     uses: list[str] = []
-    for name, job in workflow["jobs"].items():
+    for number, (name, job) in enumerate(workflow["jobs"].items(), 1):
         secret = f"TOKEN_OF_{name.upper().replace('-', '_')}"
         secrets[secret] = mint(name, grants(job.get("permissions", workflow.get("permissions"))))
+        job.setdefault("env", {}).setdefault("RUNNER_NAME", f"GitHub Actions {number}{_variant(job)}")
         for step in job["steps"]:
             used = step.get("uses", "")
             if "@" in used:
@@ -69,6 +71,13 @@ def grants(permissions: str | Mapping[str, str] | None) -> dict[str, str]:
         level = permissions.removesuffix("-all")
         return dict.fromkeys(SCOPES, level)
     return {name.replace("-", "_"): level for name, level in permissions.items() if level != "none"}
+
+
+def _variant(job: Mapping[str, Any]) -> str:
+    """An expression that tells the jobs of a matrix apart, "" without one."""
+    matrix = job.get("strategy", {}).get("matrix", {})
+    names = dict.fromkeys([*matrix, *(name for entry in matrix.get("include", ()) for name in entry)])
+    return "".join(f" ${{{{ matrix.{name} }}}}" for name in names if name not in {"include", "exclude"})
 
 
 def _replaced(value: Any, token: str) -> Any:

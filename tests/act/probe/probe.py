@@ -25,7 +25,9 @@ def main():
     with open(os.environ["GITHUB_EVENT_PATH"], encoding="utf-8") as file:
         event = json.load(file)
     seen = {
-        "environment": {name: value for name, value in os.environ.items() if name.startswith(("GITHUB_", "EXTRA_"))},
+        "environment": {
+            name: value for name, value in os.environ.items() if name.startswith(("GITHUB_", "RUNNER_", "EXTRA_"))
+        },
         "inputs": {name: value for name, value in os.environ.items() if name.startswith("INPUT_")},
         "token": hashlib.sha256(os.environ["INPUT_GITHUB-TOKEN"].encode()).hexdigest(),  # the log masks the token
         "event": event,
