@@ -124,7 +124,7 @@ class _Reader:
         elif column - base < 4 and (opening := _HTML.match(text)) and not (opening["tag"] and self.paragraph):
             ending = _ending(opening)
             self.hidden = "" if ending in text.lower()[opening.end() :] else ending
-        elif not self.quoting:
+        elif not self.quoting and (self.paragraph or column - base < 4):  # else it is indented code
             self.paragraph.append(line if column == indent else "    " + line)
 
     def _end_fence(self, line: str) -> None:
