@@ -15,7 +15,13 @@ _RUNNING = {"all", "analyze"}
 """Modes that run tests; the others only read and write."""
 
 NEEDED: Mapping[str, Mapping[str, str]] = {
-    "claim": {"actions": "write", "contents": "write", "issues": "write", "pull-requests": "write"},
+    "claim": {
+        "actions": "write",
+        "checks": "write",
+        "contents": "write",
+        "issues": "write",
+        "pull-requests": "write",
+    },
     "analyze": {"actions": "read", "contents": "read", "issues": "read", "pull-requests": "read"},
     "publish": {
         "actions": "read",

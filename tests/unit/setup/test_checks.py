@@ -58,7 +58,11 @@ def test_what_init_writes_is_right(text: str) -> None:
         ("name: x\non: push", "workflow", "no workflow of this checkout runs grokfix"),
         (THREE.replace('["tests"]', '["gone"]'), "workflow", "follows 'gone', and no workflow is called so"),
         (THREE.replace('workflows: ["tests"]', "workflows: []"), "workflow", "follows no workflow"),
-        (THREE.replace("      checks: write #", "      #"), "permissions of publish", "lacks checks: write"),
+        (
+            THREE.replace("      checks: write # the check run with", "      #"),
+            "permissions of publish",
+            "lacks checks: write",
+        ),
         (
             THREE.replace("      actions: write #", "      actions: read #"),
             "permissions of claim",
