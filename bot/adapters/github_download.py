@@ -26,7 +26,7 @@ _SECONDS = 300.0  # for one download as a whole
 _STREAMED = 512 << 20  # bytes of a log that are read to find its end
 _PART = 1 << 16
 _MARKS = 160  # bytes at most of the lines that say what was cut
-_UNREAD = b"\n[... the rest of this log was not read: it is too long, or came too slowly ...]\n"
+_UNREAD = "\n[… the rest, too long or too slow to be read, left out …]\n".encode()
 
 
 class _BrokenError(Exception):
@@ -41,16 +41,18 @@ def log(api: Api, path: str, limit: int, *, need: str) -> bytes | Missing:
     """The text at `path`: in at most `limit` bytes its head and its tail."""
 
     def once(address: str) -> bytes | Missing:
-        kept, size = CappedOutput(max(0, limit - _MARKS)), 0
+        whole, cut = CappedOutput(limit), CappedOutput(max(0, limit - _MARKS))  # the mark of a cut has to fit too
+        size = 0
         try:
             for part in _parts(api, address):
-                kept.write(part)
+                whole.write(part)
+                cut.write(part)
                 size += len(part)
                 if size > _STREAMED:
                     raise _LateError
         except _LateError:
-            return (kept.data() + _UNREAD)[:limit]
-        return kept.data()[:limit]
+            return (cut.data() + _UNREAD)[:limit]
+        return (cut.data() if whole.truncated else whole.data())[:limit]
 
     return _repeated(api, path, need, once)
 

@@ -82,6 +82,7 @@ def workflow_run(value: JsonValue) -> WorkflowRun:
         url=text(value, "html_url"),
         created_at=text(value, "created_at"),
         pull_requests=tuple(number(pull, "number") for pull in items(value, "pull_requests")),
+        started_at=text(value, "run_started_at"),
     )
 
 
@@ -96,7 +97,11 @@ def workflow_job(value: JsonValue) -> WorkflowJob:
 
 def artifact(value: JsonValue) -> ArtifactInfo:
     return ArtifactInfo(
-        number(value, "id"), text(value, "name"), number(value, "size_in_bytes"), flag(value, "expired")
+        number(value, "id"),
+        text(value, "name"),
+        number(value, "size_in_bytes"),
+        flag(value, "expired"),
+        text(value, "created_at"),
     )
 
 

@@ -98,7 +98,7 @@ def test_a_log_keeps_its_head_and_its_tail() -> None:
         assert found.startswith(b"line 000000\n")
         assert found.endswith(b"line 099999\n")
         assert b"bytes of output left out" in found
-        assert forge.job_log(1, len(body) + 200) == body
+        assert forge.job_log(1, len(body)) == body
         forge.close()
 
 
@@ -128,7 +128,7 @@ def test_a_host_that_drips_is_left() -> None:
         found = forge.download(ARTIFACT, MIB)
         assert isinstance(found, Missing) and "within 300 s" in found.reason
         log = forge.job_log(1, MIB)
-        assert isinstance(log, bytes) and log.startswith(b"x") and b"was not read" in log
+        assert isinstance(log, bytes) and log.startswith(b"x") and b"too slow to be read" in log
         assert len(log) < 1_000_000
         forge.close()
 
