@@ -120,9 +120,13 @@ def test_the_size_of_its_own_layers(client: docker.DockerClient, image: Image) -
     assert 0 < own < OWN_LAYERS_LIMIT
 
 
-def test_inputs_keep_their_hyphens(inside: Inside) -> None:
-    code = "import os; print(os.environ['INPUT_MAX-ATTEMPTS'])"
-    assert inside(PYTHON, "-I", "-c", code, environment={"INPUT_MAX-ATTEMPTS": "7"}) == "7\n"
+def test_inputs_reach_the_program_with_their_hyphens(image: Image, inside: Inside) -> None:
+    given = {"INPUT_MAX-ATTEMPTS": "seven", "INPUT_FAIL-ON": "rain"}
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        inside(*image.attrs["Config"]["Entrypoint"], environment=given)
+    assert caught.value.returncode == 2
+    assert "input max-attempts is 'seven'" in caught.value.output
+    assert "input fail-on names 'rain'" in caught.value.output
 
 
 @pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "bot/__init__.py", "json.py", "argparse.py"])
