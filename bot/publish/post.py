@@ -156,9 +156,11 @@ class _Posting:
         )
         if repairs == self.result.repairs:
             return self.result
+        same = all(new.patch == old.patch for new, old in zip(repairs, self.result.repairs, strict=True))
         outcome = worst([self.result.outcome, *(each.outcome for each in repairs)])
         reason = next((each.reason for each in repairs if each.outcome is outcome), self.result.reason)
-        return replace(self.result, outcome=outcome, repairs=repairs, reason=reason)
+        patch = self.result.patch if same else None
+        return replace(self.result, outcome=outcome, repairs=repairs, reason=reason, patch=patch)
 
     # --- ledger and trace -------------------------------------------------------------------------------------------
 
@@ -240,8 +242,10 @@ class _Posting:
     # --- one part at a time -----------------------------------------------------------------------------------------
 
     def _try(self, what: str, act: Callable[[], _Value], *, decisive: bool = False) -> _Value | None:
-        """Do one part; what fails is noted, and after a dead token (401) nothing more is tried. decisive: without it the
-        attempt is not published where another try may help: the token died, the code host is down or silent."""
+        """Do one part; what fails is noted, and after a dead token (401) nothing more is tried.
+
+        decisive: without it the attempt is not published where another try may help: the token died, the code host is
+        down or silent."""
         if self.dead:
             return None
         try:
