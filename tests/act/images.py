@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -28,6 +29,18 @@ RUN apt-get update -qq \\
  && pip install --quiet --no-cache-dir pytest
 """
 SHARED_CACHE = "act-toolcache"  # one empty volume that act keeps for all runs
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """kind: container, network or volume."""
+
+    kind: str
+    name: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 def runner(client: docker.DockerClient) -> str:
@@ -64,36 +77,38 @@ def stage_stand_ins(folder: Path) -> dict[str, str]:
     return staged
 
 
-def on_engine(client: docker.DockerClient, label: str) -> dict[str, tuple[str, str]]:
-    """Containers, volumes and networks that an act run with `label` and its actions may have made: name → (kind, id).
+def on_engine(client: docker.DockerClient, label: str) -> frozenset[Resource]:
+    """What an act run with `label` and the actions in it may have made and is there now.
 
     Those of a sandbox are told from the ones that tests on this machine make by their maker's PID namespace.
     """
     ours = os.readlink("/proc/self/ns/pid")
-    found: dict[str, tuple[str, str]] = {}
-    for kind, name, identity, labels in _resources(client):
+    found = set()
+    for resource, labels in _resources(client):
         foreign = "grokfix.run" in labels and labels.get("grokfix.namespace") != ours
-        if labels.get(RUN_LABEL) == label or foreign or (name.startswith("act-") and name != SHARED_CACHE):
-            found[name] = (kind, identity)
-    return found
+        named = resource.name.startswith("act-") and resource.name != SHARED_CACHE
+        if labels.get(RUN_LABEL) == label or foreign or named:
+            found.add(resource)
+    return frozenset(found)
 
 
-def _resources(client: docker.DockerClient) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _resources(client: docker.DockerClient) -> Iterator[tuple[Resource, Mapping[str, str]]]:
     for container in client.api.containers(all=True):
-        yield "container", container["Names"][0].lstrip("/"), container["Id"], container["Labels"] or {}
+        name = container["Names"][0].lstrip("/")
+        yield Resource("container", name, container["Id"]), container["Labels"] or {}
     for volume in client.api.volumes()["Volumes"] or ():
-        yield "volume", volume["Name"], volume["Name"], volume["Labels"] or {}
+        yield Resource("volume", volume["Name"], volume["Name"]), volume["Labels"] or {}
     for network in client.api.networks():
-        yield "network", network["Name"], network["Id"], network["Labels"] or {}
+        yield Resource("network", network["Name"], network["Id"]), network["Labels"] or {}
 
 
-def remove(client: docker.DockerClient, found: dict[str, tuple[str, str]]) -> None:
-    """Containers first: a volume in use stays."""
-    for kind, identity in sorted(found.values()):
-        if kind == "container":
-            client.api.remove_container(identity, force=True, v=True)
-        elif kind == "network":
-            client.api.remove_network(identity)
-    for kind, identity in found.values():
-        if kind == "volume":
-            client.api.remove_volume(identity, force=True)
+def remove(client: docker.DockerClient, resources: Iterable[Resource]) -> None:
+    """Containers first: what they use cannot go before them."""
+    for resource in sorted(resources, key=lambda resource: resource.kind):
+        match resource.kind:
+            case "container":
+                client.api.remove_container(resource.id, force=True, v=True)
+            case "network":
+                client.api.remove_network(resource.id)
+            case "volume":
+                client.api.remove_volume(resource.id, force=True)

@@ -33,7 +33,7 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class ActRun:
     """exit_code: act's own, 0 when no job failed; None after the time limit. jobs: id → success or failure; a job that
-    was skipped is not in it. left_behind: containers, volumes and networks that were still there (removed since).
+    was skipped is not in it. left_behind: what was still there, as "container NAME" (removed since).
     """
 
     exit_code: int | None
@@ -124,12 +124,11 @@ class Act:
             with closing(docker.from_env()) as client:
                 before = images.on_engine(client, label)
                 done = run(arguments, environment=minimal_environment() | {"HOME": scratch}, seconds=seconds)
-                after = images.on_engine(client, label)
-                left = {name: found for name, found in after.items() if name not in before}
+                left = images.on_engine(client, label) - before
                 images.remove(client, left)
         log = read((done.stdout + done.stderr).decode(errors="replace"))
         exit_code = None if done.timed_out else done.exit_code
-        return ActRun(exit_code, log.jobs, log.steps, log.text, tuple(sorted(left)))
+        return ActRun(exit_code, log.jobs, log.steps, log.text, tuple(sorted(map(str, left))))
 
 
 def _full_name(payload: Mapping[str, JsonValue]) -> str:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from bot.ports import JsonValue
-from tests.act.images import HERE
+from tests.act import images
 from tests.act.run import Act, Host
 
 pytestmark = [pytest.mark.docker, pytest.mark.act]
 
 HOST = Host("http://127.0.0.1:9", "http://127.0.0.1:9/api/v3", "http://127.0.0.1:9/api/graphql")
 SHA = "5" * 40
+PATH = ".github/workflows/probe.yml"
 WORKFLOW = """\
 name: probe
 on:
@@ -82,9 +87,9 @@ PAYLOAD: dict[str, JsonValue] = {
 }
 
 
-def project(folder: Path) -> Path:
-    (folder / ".github/workflows").mkdir(parents=True)
-    (folder / ".github/workflows/probe.yml").write_text(WORKFLOW)
+def project(folder: Path, workflow: str) -> Path:
+    (folder / PATH).parent.mkdir(parents=True)
+    (folder / PATH).write_text(workflow)
     (folder / "module.py").write_text("value = 1\n")
     return folder
 
@@ -98,11 +103,16 @@ def mint(job: str, grants: Mapping[str, str]) -> str:
     return f"ghs_{job}_" + "_".join(f"{name}-{level}" for name, level in sorted(grants.items()))
 
 
-def test_three_jobs(act: Act, tmp_path: Path) -> None:
-    act = Act(act.program, act.runner, {**act.actions, "grokfix/probe": str(HERE / "probe")})
-    run = act.run_workflow(
-        project(tmp_path / "project"),
-        ".github/workflows/probe.yml",
+@pytest.fixture
+def probing(act: Act) -> Act:
+    """act that knows the probe, too."""
+    return replace(act, actions={**act.actions, "grokfix/probe": str(images.HERE / "probe")})
+
+
+def test_three_jobs(probing: Act, tmp_path: Path) -> None:
+    run = probing.run_workflow(
+        project(tmp_path / "project", WORKFLOW),
+        PATH,
         "issue_comment",
         PAYLOAD,
         host=HOST,
@@ -120,7 +130,8 @@ def test_three_jobs(act: Act, tmp_path: Path) -> None:
 
     step = run.step("claim", "probe")
     claim = seen(step)
-    assert claim["inputs"].keys() == {"INPUT_MAX-ATTEMPTS", "INPUT_GITHUB-TOKEN", "INPUT_OUTCOME", "INPUT_EXIT-CODE"}
+    names = {"MAX-ATTEMPTS", "GITHUB-TOKEN", "OUTCOME", "EXIT-CODE", "LEAVE"}
+    assert claim["inputs"].keys() == {f"INPUT_{name}" for name in names}
     assert claim["inputs"]["INPUT_MAX-ATTEMPTS"] == "7"
     assert claim["event"] == PAYLOAD
     assert (claim["socket"], claim["user"], claim["files"]) == (True, 0, [])
@@ -160,3 +171,31 @@ def test_three_jobs(act: Act, tmp_path: Path) -> None:
     look = run.step("publish", "look").outputs
     assert look == {"files": "./deep/patch", "content": "whole"}
     assert run.step("publish", "hand").output == "failure|a%b\n"
+
+
+def test_what_is_left_behind_is_told_and_removed(probing: Act, tmp_path: Path) -> None:
+    """Also when act itself is killed, here by the time limit: then its own container and volumes stay."""
+    name = f"left-by-a-test-{secrets.token_hex(4)}"
+    workflow = f"""
+on: push
+jobs:
+  leave:
+    runs-on: ubuntu-latest
+    steps:
+      - {{id: probe, uses: grokfix/probe@v1, with: {{leave: {name}}}}}
+      - run: sleep 300
+"""
+    run = probing.run_workflow(
+        project(tmp_path / "project", workflow), PATH, "push", PAYLOAD, host=HOST, mint=mint, sha=SHA, seconds=10
+    )
+    assert (run.exit_code, run.jobs) == (None, {})
+    assert run.step("leave", "probe").result == "success"
+    assert f"container {name}" in run.left_behind
+    assert {left.partition("-leave-")[0] for left in run.left_behind} == {
+        f"container {name}",
+        "container act-probe-yml",
+        "volume act-probe-yml",
+    }
+    with closing(docker.from_env()) as client:
+        there = {str(resource) for resource in images.on_engine(client, "")}
+    assert there.isdisjoint(run.left_behind)
