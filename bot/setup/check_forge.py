@@ -25,6 +25,7 @@ FIX_BRANCH = f"{FIX_PREFIX}main/000000000000"
 MAY_OPEN = "Allow GitHub Actions to create and approve pull requests"
 _APP_TOKEN_MINUTES = 60
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SECRET = re.compile(r"\bsecrets\.(\w+)")
 _REFUSED = {401, 403, 404}
 _IN_THE_WAY = {
     "branch_name_pattern",
@@ -246,22 +247,26 @@ def _branches(forge: Forge, branch: str) -> Iterator[Check]:
 
 
 def _secret(asked: Asked) -> Iterator[Check]:
+    """The secret that the steps hand over as api-key, by whatever name."""
     if asked.settings.engine == "search":
         yield ok("secret", "engine search needs no key")
         return
-    there = asked.forge.has_secret(SECRET)
-    if there is None:
-        yield unknown("secret", f"this token may not list secrets; see that there is one called {SECRET}")
-    elif there:
-        yield ok("secret", f"workflows get {SECRET}")
-    else:
-        advice = f"gh secret set {SECRET} --repo {asked.forge.repository}"
-        if asked.settings.engine == "model":
-            yield problem("secret", f"there is no secret {SECRET}, and engine model needs it", advice)
+    given = [found[1] for use in asked.uses if (found := _SECRET.search(use.step.inputs.get("api-key", "")))]
+    if asked.uses and not given:
+        yield problem(
+            "secret", "no step gets a key: search alone will repair", "give it api-key, or say engine: search"
+        )
+        return
+    for name in dict.fromkeys(given or [SECRET]):
+        there = asked.forge.has_secret(name)
+        if there is None:
+            yield unknown("secret", f"this token may not list secrets; see that there is one called {name}")
+        elif there:
+            yield ok("secret", f"workflows get {name}")
         else:
-            yield problem(
-                "secret", f"there is no secret {SECRET}: search alone will repair", f"{advice}, or engine: search"
-            )
+            without = "engine model needs it" if asked.settings.engine == "model" else "search alone will repair"
+            advice = f"gh secret set {name} --repo {asked.forge.repository}, or say engine: search"
+            yield problem("secret", f"there is no secret {name}: {without}", advice)
 
 
 def _starts_ci(asked: Asked) -> Iterator[Check]:

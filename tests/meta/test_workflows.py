@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH, Mode, step_to_paste, workflow_text
-from bot.setup.pins import our_action, pins
+from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action, pins
 from bot.setup.settings import read_settings
 from bot.setup.workflows import Workflow, read_workflow, read_workflows
 from tests.meta.linters import actionlint, zizmor
@@ -129,3 +129,24 @@ def test_release_keeps_the_line_that_it_replaces() -> None:
     """The release workflow replaces one line of action.yml and reads one of the Dockerfile."""
     assert (ROOT / "action.yml").read_text(encoding="utf-8").count("\n  image: Dockerfile\n") == 1
     assert re.search(r"^ARG BASE=[\w.:/-]+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_step_of_the_readme_is_the_one_that_init_shows() -> None:
+    shown = step_to_paste(None, f"{ACTION_REPOSITORY}@{TAG}").step
+    assert shown in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_permissions_in_the_documentation_are_those_that_init_writes() -> None:
+    """The table of docs/github.md, column by column."""
+    table = re.findall(
+        r"^\| (actions|checks|contents|issues|pull-requests) \|(.*)\|$",
+        (ROOT / "docs/github.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    documented = {scope: [cell.strip() for cell in cells.split("|")[:5]] for scope, cells in table}
+    three, one = (yaml.safe_load(GENERATED[f"{name}-by-tag"])["jobs"] for name in ("three-jobs", "one-job"))
+    jobs = [three["claim"], three["analyze"], three["publish"], one["grokfix"]]
+    jobs.append(yaml.safe_load(GENERATED["step"])["jobs"]["test"])
+    for scope, cells in documented.items():
+        assert cells == [job["permissions"].get(scope, "") for job in jobs], scope
+    assert set(documented) == {scope for job in jobs for scope in job["permissions"]}

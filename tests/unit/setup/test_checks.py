@@ -251,6 +251,14 @@ def test_search_needs_no_secret() -> None:
     assert by_name(asked(forge(secrets=set()), settings=settings), "secret").status is Status.OK
 
 
+def test_the_secret_that_the_workflow_names() -> None:
+    renamed = THREE.replace("secrets.XAI_API_KEY", "secrets.MY_KEY")
+    assert by_name(asked(forge(secrets={"MY_KEY"}), renamed), "secret").status is Status.OK
+    assert "there is no secret MY_KEY" in by_name(asked(forge(), renamed), "secret").finding
+    keyless = THREE.replace("api-key: ${{ secrets.XAI_API_KEY }}", "engine: auto")
+    assert "no step gets a key" in by_name(asked(forge(), keyless), "secret").finding
+
+
 def test_without_a_token() -> None:
     assert {check.status for check in no_token("no token")} == {Status.UNKNOWN}
 
