@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 from tests.github_server import objects
 from tests.github_server.exchange import Problem, Response
@@ -19,10 +20,11 @@ KINDS = {"blob": "file", "tree": "dir", "commit": "submodule"}
 
 def content(repository: Repository, ref: str, path: str, entry: Entry) -> dict[str, Any]:
     """A file or folder as the contents API names it, without its contents."""
-    url = objects.of(repository, f"/contents/{path}?ref={ref}")
+    place, at = quote(path), quote(ref)
+    url = objects.of(repository, f"/contents/{place}?ref={at}")
     kind = "symlink" if entry.mode == "120000" else KINDS[entry.kind]
     git = objects.of(repository, f"/git/{entry.kind}s/{entry.sha}")
-    page = objects.on_page(repository, f"/{'tree' if kind == 'dir' else 'blob'}/{ref}/{path}")
+    page = objects.on_page(repository, f"/{'tree' if kind == 'dir' else 'blob'}/{at}/{place}")
     return {
         "name": path.rpartition("/")[2],
         "path": path,
@@ -31,7 +33,7 @@ def content(repository: Repository, ref: str, path: str, entry: Entry) -> dict[s
         "url": url,
         "html_url": page,
         "git_url": git,
-        "download_url": None if kind == "dir" else objects.on_page(repository, f"/raw/{ref}/{path}"),
+        "download_url": None if kind == "dir" else objects.on_page(repository, f"/raw/{at}/{place}"),
         "type": kind,
         "_links": {"self": url, "git": git, "html": page},
     }
@@ -132,12 +134,13 @@ def compare(context: Context) -> Response:
     words = {(False, False): "identical", (True, False): "ahead", (False, True): "behind", (True, True): "diverged"}
     found = {sha: repository.git.commit(sha) for sha in (base, merge_base, *ahead[:250])}
     shown = {sha: objects.commit(repository, one) for sha, one in found.items() if one}
-    page = objects.on_page(repository, f"/compare/{base_ref}...{head_ref}")
+    asked = quote(context.text("basehead"))
+    page = objects.on_page(repository, f"/compare/{asked}")
     statuses = {"A": "added", "D": "removed", "M": "modified", "T": "changed"}
     return Response(
         200,
         {
-            "url": objects.of(repository, f"/compare/{base_ref}...{head_ref}"),
+            "url": objects.of(repository, f"/compare/{asked}"),
             "html_url": page,
             "permalink_url": objects.on_page(repository, f"/compare/{base}...{head}"),
             "diff_url": f"{page}.diff",
@@ -157,9 +160,9 @@ def compare(context: Context) -> Response:
                     "additions": added,
                     "deletions": deleted,
                     "changes": added + deleted,
-                    "blob_url": objects.on_page(repository, f"/blob/{head}/{path}"),
-                    "raw_url": objects.on_page(repository, f"/raw/{head}/{path}"),
-                    "contents_url": objects.of(repository, f"/contents/{path}?ref={head}"),
+                    "blob_url": objects.on_page(repository, f"/blob/{head}/{quote(path)}"),
+                    "raw_url": objects.on_page(repository, f"/raw/{head}/{quote(path)}"),
+                    "contents_url": objects.of(repository, f"/contents/{quote(path)}?ref={head}"),
                 }
                 for path, letter, added, deleted in repository.git.changes(merge_base, head)
             ],

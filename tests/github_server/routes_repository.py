@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from tests.github_server import objects
 from tests.github_server.exchange import Problem, Response
 from tests.github_server.router import Context, not_found, route
@@ -43,13 +45,13 @@ def get_branch(context: Context) -> Response:
     commit = repository.git.commit(sha) if sha else None
     if commit is None:
         raise Problem(404, "Branch not found")
-    url = objects.of(repository, f"/branches/{name}")
+    url = objects.of(repository, f"/branches/{quote(name)}")
     return Response(
         200,
         {
             "name": name,
             "commit": objects.commit(repository, commit),
-            "_links": {"html": objects.on_page(repository, f"/tree/{name}"), "self": url},
+            "_links": {"html": objects.on_page(repository, f"/tree/{quote(name)}"), "self": url},
             "protected": name in repository.protected,
             "protection": {"enabled": name in repository.protected},
             "protection_url": f"{url}/protection",
@@ -64,7 +66,7 @@ def get_protection(context: Context) -> Response:
         raise Problem(404, "Branch not found")
     if name not in context.repository.protected:
         raise Problem(404, "Branch not protected")
-    url = objects.of(context.repository, f"/branches/{name}/protection")
+    url = objects.of(context.repository, f"/branches/{quote(name)}/protection")
     return Response(
         200,
         {

@@ -35,6 +35,7 @@ from tests.github_server.repository import Repository
 from tests.github_server.tokens import Token
 from tests.github_server.world import World
 
+GIT_ROUTES = ("/repos/{owner}/{repo}/git/", "/repos/{owner}/{repo}/commits")
 SERVER_ERROR = "the tests' GitHub server: "
 
 
@@ -84,8 +85,8 @@ class GitHubServer:
     ) -> None:
         self._main.close()
         self._blob_host.close()
-        if kind is None:
-            assert self.violations == []
+        if kind is None and self.violations:
+            raise AssertionError("violations of GitHub's API:\n" + "\n".join(self.violations))
 
     # --- what tests say -----------------------------------------------------------------------------------------
 
@@ -216,6 +217,8 @@ class GitHubServer:
         if not token.grants(route.needs):
             accepted = "; ".join(need.replace(":", "=") for need in route.needs)
             raise Problem(403, token.refusal, headers={"X-Accepted-GitHub-Permissions": accepted})
+        if repository is not None and route.template.startswith(GIT_ROUTES) and not repository.git.refs("refs/"):
+            raise Problem(409, "Git Repository is empty.")
         return route.handler(context)
 
     def _token_of(self, request: Request) -> Token:
