@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bot import process
 from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH, Mode, step_to_paste, workflow_text
 from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action, pins
 from bot.setup.settings import read_settings
@@ -105,6 +106,14 @@ def test_the_habits_of_every_workflow(text: str) -> None:
             assert "${{" not in step.get("run", ""), name
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_commands_are_readable_by_the_shell(path: Path) -> None:
+    for name, job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].items():
+        for step in job["steps"]:
+            done = process.run(("bash", "-n"), stdin=step.get("run", "").encode())
+            assert (done.exit_code, done.stderr) == (0, b""), (name, step["name"])
 
 
 def test_our_own_workflow_is_what_init_writes() -> None:
