@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from bot import config
 from bot.adapters.clock import SystemClock
 from bot.adapters.github import GitHubForge
 from bot.commands.action_analyze import Analyzed, analyze
-from bot.commands.action_claim import read_trigger, reason_of, take
+from bot.commands.action_claim import read_trigger, reason_of, take, unwritten
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_recover import recover
 from bot.commands.action_site import (
@@ -33,6 +34,9 @@ from bot.publish.progress_comment import ProgressComment
 from bot.trigger import claim as claims
 from bot.trigger.types import Claim, Ignored, TriggerKind
 
+_READ_ONLY = (
+    "the token of this job may not write; give the job contents: write and pull-requests: write to have a pull request"
+)
 RED = 1
 """Exit status where `fail-on` names the outcome."""
 
@@ -83,12 +87,22 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
     if isinstance(trigger, Ignored):
         return _nothing(reason_of(trigger), files)
     with _site(context, inputs, forge, default_branch(payload, forge)) as site:
-        taken = take(site, trigger)
+        try:
+            taken = take(site, trigger)
+        except ForgeError as error:
+            if trigger.kind is not TriggerKind.STEP or error.status != 403:
+                raise
+            say(f"nothing can be written to the repository, so only the search engine is used: {error}")
+            return _all(_without_model(site), unwritten(site, trigger), files)
         if not isinstance(taken, Claim):
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")
         return 0 if inputs.mode == "claim" else _all(site, taken, files)
+
+
+def _without_model(site: Site) -> Site:
+    return replace(site, settings=replace(site.settings, engine="search"))
 
 
 @contextmanager
@@ -146,8 +160,10 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         say(f"the bundle is refused: {bundle.message}")
     scratch = site.scratch / "publish"
     scratch.mkdir()
-    if claim.trigger.kind is TriggerKind.STEP and claim.trigger.is_fork:
-        posted = show(claim, bundle, site.forge, site.settings, site.clock, scratch)
+    if claim.trigger.kind is TriggerKind.STEP and claim.diagnosis_only:
+        fork = claim.trigger.is_fork
+        because = "the branch is in a fork, to which nothing is pushed" if fork else _READ_ONLY
+        posted = show(claim, bundle, because, site.forge, site.settings, site.clock, scratch)
     else:
         posted = post(claim, bundle, site.forge, site.settings, site.clock, scratch)
         recover(site)

@@ -14,6 +14,7 @@ from bot.ports import Denied, JsonValue
 from bot.publish import checks, progress_comment, replies
 from bot.publish.markers import reply_marker
 from bot.trigger.claim import claim as claim_it
+from bot.trigger.entry import attempt_id
 from bot.trigger.events import EventFacts, parse
 from bot.trigger.types import Answered, Claim, Declined, Ignored, Trigger, TriggerKind
 
@@ -53,6 +54,12 @@ def take(site: Site, trigger: Trigger) -> Claim | Ignored | Declined | Answered:
         case _:
             assert_never(taken)
     return taken
+
+
+def unwritten(site: Site, trigger: Trigger) -> Claim:
+    """A claim that stands nowhere: of a step whose token may not write. Nothing is pushed for it, and no money spent,
+    for no ledger would count it."""
+    return Claim(trigger, attempt_id(trigger, site.own), site.own.url, diagnosis_only=True)
 
 
 def reason_of(taken: Ignored | Declined | Answered) -> str:

@@ -170,5 +170,7 @@ def _notes(evidence: CiEvidence, *, wanted_merge: bool, merge: str) -> Iterator[
             yield f"no failing test was told of; job {step.job}, step {step.step} failed{code}"
     if wanted_merge and not merge:
         yield "the merge that the run tested is gone from the code host, so the head itself was looked at"
-    for problem in evidence.problems[:_NOTED]:
+    # Where the reports tell which tests fail, a log in which none is to be found is nobody's concern.
+    told = [each for each in evidence.problems if not (evidence.report.failures() and each.source.startswith("log"))]
+    for problem in told[:_NOTED]:
         yield f"{problem.source}: {problem.message}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bot.publish.ending import Report, body
 from bot.publish.pull_request import LIMIT as REPORT_LIMIT
 from bot.publish.pull_request import pull_request_body
-from bot.publish.untrusted import bounded, code, fence
+from bot.publish.untrusted import bounded, code, fence, markdown
 
 LIMIT = 1 << 20
 """Bytes that GitHub takes as one step's summary (GITHUB_STEP_SUMMARY)."""
@@ -26,6 +26,11 @@ def render(report: Report) -> str:
 def ignored(reason: str) -> str:
     """For an event on which nothing is done."""
     return f"## grokfix\n\nNothing to do: {code(reason, 600)}\n"
+
+
+def fault(message: str) -> str:
+    """For what went wrong before there was anything to tell of."""
+    return f"## grokfix\n\nIt could not begin: {markdown(bounded(message, 4_000))}\n"
 
 
 def _parts(report: Report) -> Iterator[str]:

@@ -19,7 +19,7 @@ from bot.propose.types import StopReason
 from bot.publish import checks, ending, job_summary, keep
 from bot.publish.bundle import Bundle, Findings, Refused
 from bot.publish.context import PublishContext
-from bot.publish.destination import whole
+from bot.publish.destination import CommentOnly, Nothing, whole
 from bot.publish.ending import Offer, Report
 from bot.publish.markers import progress_marker
 from bot.publish.offering import Desk, offer
@@ -57,6 +57,22 @@ def post(
     No ForgeError leaves here: what could not be done is in `problems`, and in the summary.
     """
     return _Posting(claim, bundle, forge, settings, clock, scratch).run()
+
+
+def show(
+    claim: Claim,
+    bundle: Bundle | Refused,
+    because: str,
+    forge: Forge,
+    settings: Settings,
+    clock: Clock,
+    scratch: Path,
+) -> Posted:
+    """What `post` would tell, in the summary alone: nothing is written to the host, where the token may only read.
+
+    because: why nothing is pushed, a sentence of ours without its full stop.
+    """
+    return _Posting(claim, bundle, forge, settings, clock, scratch).show(CommentOnly(because))
 
 
 class _Posting:
@@ -101,14 +117,24 @@ class _Posting:
             unpublished=self.unpublished,
         )
 
+    def show(self, held: CommentOnly) -> Posted:
+        offers = self._offers(held)
+        result = self._final(offers)
+        context = replace(self._context(""), kept=None)
+        url = f"{self.forge.server_url}/{self.forge.repository}"
+        report = Report(result, context, url, offers, self.refused, explanation=self.explanation)
+        report = replace(report, problems=tuple(self.problems))
+        return Posted(result.outcome, result.reason, (), job_summary.render(report), tuple(self.problems))
+
     # --- the fixes --------------------------------------------------------------------------------------------------
 
-    def _offers(self) -> tuple[Offer, ...]:
+    def _offers(self, held: CommentOnly | Nothing | None = None) -> tuple[Offer, ...]:
         repairs = [each for each in self.result.repairs if each.patch is not None]
         if not repairs:
             return ()
         claim, forge = self.claim, self.forge
-        held = self._try("look at the branch", lambda: whole(claim, forge, self.settings.publish), decisive=True)
+        if held is None:
+            held = self._try("look at the branch", lambda: whole(claim, forge, self.settings.publish), decisive=True)
         if self.unpublished:
             return tuple(Offer(each, withheld="the code host did not say where the branch stands") for each in repairs)
         other = self.findings.tested not in ("", claim.trigger.sha)
