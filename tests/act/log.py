@@ -49,7 +49,8 @@ def read(printed: str) -> Log:
         if not path:
             continue  # set-up and end of the job
         step = steps.setdefault((job, path[0]), StepRun(job, path[0], entry["step"]))
-        step.result = entry.get("stepResult", step.result) if len(path) == 1 else step.result
+        if len(path) == 1 and entry.get("stage") == "Main" and "stepResult" in entry:
+            step.result = entry["stepResult"]  # not that of a step within it, nor of what an action does afterwards
         if entry.get("raw_output"):
             step.output += entry["msg"]
         _command(entry, step)

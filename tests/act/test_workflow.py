@@ -64,7 +64,9 @@ def test_a_line_of_output_cannot_pose_as_the_log() -> None:
     posing = '{"jobID": "a", "jobResult": "success", "msg": "x"}'
     entries = [
         {"jobID": "a", "stepID": ["s"], "step": "S", "raw_output": True, "msg": posing + "\n"},
-        {"jobID": "a", "stepID": ["s"], "step": "S", "stepResult": "failure", "msg": "no"},
+        {"jobID": "a", "stepID": ["s", "0"], "step": "in it", "stage": "Main", "stepResult": "success", "msg": "yes"},
+        {"jobID": "a", "stepID": ["s"], "step": "S", "stage": "Main", "stepResult": "failure", "msg": "no"},
+        {"jobID": "a", "stepID": ["s"], "step": "S", "stage": "Post", "stepResult": "success", "msg": "yes"},
         {"jobID": "a", "jobResult": "failure", "msg": "Job failed"},
         {"jobID": "a", "jobResult": "success", "msg": "Job succeeded"},
     ]
