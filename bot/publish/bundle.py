@@ -186,9 +186,10 @@ def _bytes(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigError(f"the bundle has no readable file {path.name} ({error.strerror})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ConfigError(f"{path.name} in the bundle is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ConfigError(f"{path.name} in the bundle is no regular file")
         content = file.read(largest + 1)
     if len(content) > largest:
         raise ConfigError(f"{path.name} in the bundle is larger than {largest >> 10:,} KiB")

@@ -120,10 +120,7 @@ class _Posting:
     def show(self, held: CommentOnly) -> Posted:
         offers = self._offers(held)
         result = self._final(offers)
-        context = replace(self._context(""), kept=None)
-        url = f"{self.forge.server_url}/{self.forge.repository}"
-        report = Report(result, context, url, offers, self.refused, explanation=self.explanation)
-        report = replace(report, problems=tuple(self.problems))
+        report = self._report(result, offers)
         return Posted(result.outcome, result.reason, (), job_summary.render(report), tuple(self.problems))
 
     # --- the fixes --------------------------------------------------------------------------------------------------

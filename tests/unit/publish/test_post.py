@@ -14,12 +14,12 @@ from markdown_it import MarkdownIt
 
 from bot.config import PublishSettings, Settings
 from bot.errors import ForgeError
-from bot.ports import Denied, PullRequest, TokenKind, Viewer
+from bot.ports import Denied, JsonValue, PullRequest, TokenKind, Viewer
 from bot.propose.types import StopReason
 from bot.publish.bundle import Bundle, Findings, Refused
 from bot.publish.context import SETTING
 from bot.publish.destination import fix_branch
-from bot.publish.post import Posted, post
+from bot.publish.post import Posted, post, show
 from bot.result import RunOutcome
 from bot.trigger.ledger import Ledger
 from bot.trigger.types import Fix, Retry, TriggerKind
@@ -83,7 +83,7 @@ def test_a_failure_on_a_branch_gets_a_pull_request(tmp_path: Path) -> None:
         ("shop/cart.py", 44, "warning"),
         ("shop/cart.py", 31, "notice"),
     ]
-    assert len(calls) <= 16, calls
+    assert len(calls) <= 16, calls  # of the port; a commit is more than one request
 
 
 def test_the_pull_request_says_where_it_comes_from_and_how_to_check_it(tmp_path: Path) -> None:
@@ -514,9 +514,9 @@ class Killed(BaseException):
 
 def end_state(it: World) -> object:
     forge = it.forge
-    trees = {name: forge.commits[sha].files for name, sha in forge.branches.items()}
-    trees["grokfix-data"] = {
-        path: "" if path.startswith("ledger/") else data for path, data in trees["grokfix-data"].items()
+    trees = {
+        name: {path: data for path, (_, data) in forge.commits[sha].files.items() if not path.startswith("ledger/")}
+        for name, sha in forge.branches.items()
     }
     pulls = [(pull.number > 0, pull.title, pull.body, pull.state, pull.head_branch) for pull in ours(forge)]
     lines = [
@@ -594,6 +594,16 @@ def test_a_patch_that_our_own_rules_forbid_is_not_even_shown(tmp_path: Path) -> 
     assert "refused when it was looked at again" in body and "on: evil" not in body
 
 
+def test_where_the_token_only_reads_all_is_in_the_summary(tmp_path: Path) -> None:
+    it = make(tmp_path, pull_request=True, fork="somebody/shop")
+    before = len(it.forge.writes)
+    because = "the token may only read"
+    posted = show(it.claim, it.bundle, because, it.forge, it.settings, it.clock, it.scratch)
+    assert posted.outcome is RunOutcome.REPAIRED and len(it.forge.writes) == before
+    assert because in posted.summary and "/tree/grokfix-data" not in posted.summary
+    assert_applies(posted.summary, tmp_path, it)
+
+
 def test_giving_up_on_a_branch_makes_no_noise(tmp_path: Path) -> None:
     it = make(tmp_path)
     (repair,) = it.bundle.result.repairs
@@ -606,8 +616,9 @@ def test_giving_up_on_a_branch_makes_no_noise(tmp_path: Path) -> None:
 
 def test_an_explanation_is_a_comment(tmp_path: Path) -> None:
     it = make(tmp_path, pull_request=True)
-    told = {"tests": 9, "problem": None, "causes": [{"exception": "KeyError", "message": "@org", "tests": ["t.py::a"],
+    told: JsonValue = {"tests": 9, "problem": None, "causes": [{"exception": "KeyError", "message": "@org", "tests": ["t.py::a"],
             "locations": [{"path": "cart.py", "line": 2, "suspiciousness": 0.9, "reason": "run by it"}]}]}  # fmt: skip
+    assert isinstance(told, dict)
     bundle = replace(it.bundle, result=result_of((), "", b""), trace=b"", explanation=told)
     run(it, bundle)
     (body,) = comments(it)
