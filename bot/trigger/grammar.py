@@ -58,11 +58,11 @@ def read_arguments(tests: str, hint: str) -> Fix | WrongCommand:
     if isinstance(words, WrongCommand):
         return words
     for text, _ in words:
-        if wrong := _wrong_test(text):
+        if wrong := wrong_test(text):
             return wrong
     if len(words) > MOST_TESTS:
         return _too_many()
-    wrong = _wrong_hint(hint) if hint else None
+    wrong = wrong_hint(hint) if hint else None
     return wrong or Fix(tuple(text for text, _ in words), hint)
 
 
@@ -106,7 +106,7 @@ def _with_tests(verb: str, words: list[tuple[str, bool]]) -> Command | WrongComm
     remaining = iter(words)
     for text, quoted in remaining:
         if quoted or not text.startswith("-"):
-            if wrong := _wrong_test(text):
+            if wrong := wrong_test(text):
                 return wrong
             tests.append(text)
             continue
@@ -130,7 +130,7 @@ def _with_tests(verb: str, words: list[tuple[str, bool]]) -> Command | WrongComm
 
 def _fix(tests: tuple[str, ...], options: dict[str, str]) -> Fix | WrongCommand:
     hint, attempts, engine = options.get("--hint"), options.get("--attempts"), options.get("--engine", "")
-    if hint is not None and (wrong := _wrong_hint(hint)):
+    if hint is not None and (wrong := wrong_hint(hint)):
         return wrong
     if attempts is not None and not (re.fullmatch("[0-9]{1,2}", attempts) and 1 <= int(attempts) <= MOST_ATTEMPTS):
         return WrongCommand(f"`--attempts` takes a whole number from 1 to {MOST_ATTEMPTS}.")
@@ -139,7 +139,8 @@ def _fix(tests: tuple[str, ...], options: dict[str, str]) -> Fix | WrongCommand:
     return Fix(tests, hint or "", None if attempts is None else int(attempts), engine)
 
 
-def _wrong_test(text: str) -> WrongCommand | None:
+def wrong_test(text: str) -> WrongCommand | None:
+    """Why no test can be named so, None where one can."""
     if not text or len(text) > LONGEST_TEST:
         return WrongCommand(f"The name of a test has 1 to {LONGEST_TEST} characters.")
     if not text.isprintable():
@@ -153,7 +154,8 @@ def _wrong_test(text: str) -> WrongCommand | None:
     return None
 
 
-def _wrong_hint(hint: str) -> WrongCommand | None:
+def wrong_hint(hint: str) -> WrongCommand | None:
+    """Why this can be no hint, None where it can."""
     if not hint.strip() or len(hint) > LONGEST_HINT:
         return WrongCommand(f"`--hint` takes 1 to {LONGEST_HINT} characters of text in straight double quotes.")
     if not hint.isprintable():

@@ -22,9 +22,9 @@ class Book:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Oldest first; of two lines of one attempt, which only a hand could have written, the last."""
+        """Oldest first, at one moment as they stand; of two lines of one attempt, which only a hand could have written, the last."""
         found = {entry.attempt: entry for lines in self._months.values() for _, entry in lines if entry is not None}
-        return tuple(sorted(found.values(), key=lambda entry: (entry.begun, entry.attempt)))
+        return tuple(sorted(found.values(), key=lambda entry: entry.begun))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -57,9 +57,8 @@ class Book:
             kept += [_line(entry) for entry in new.values()]
             files[path] = _joined(kept)
             if corrupt := [raw for raw, entry in lines if entry is None]:
-                aside = _aside(path)
-                known = [raw for raw in (self._read(aside) or b"").split(b"\n") if raw]
-                files[aside] = _joined([*known, *(raw for raw in corrupt if raw not in known)])
+                before = self._read(_aside(path)) or b""
+                files[_aside(path)] = before + (b"\n" if before[-1:] not in {b"", b"\n"} else b"") + _joined(corrupt)
         return files
 
 

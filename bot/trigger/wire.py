@@ -44,6 +44,18 @@ def _ref(name: str) -> str:
     return name
 
 
+def _test(name: str) -> str:
+    if grammar.wrong_test(name):
+        raise ValueError("must be a test that a command can name")
+    return name
+
+
+def _hint(text: str) -> str:
+    if text and grammar.wrong_hint(text):
+        raise ValueError("must be a hint that a command can give, or empty")
+    return text
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -56,14 +68,13 @@ _Login = Annotated[str, Field(pattern=f"^(?:{LOGIN})?$")]
 _Sha = Annotated[str, Field(pattern=f"^(?:{SHA})?$")]
 _Attempt = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 _Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=500)]
-_TestName = Annotated[str, Field(min_length=1, max_length=grammar.LONGEST_TEST)]
-_Tests = Annotated[tuple[_TestName, ...], Field(max_length=grammar.MOST_TESTS)]
+_Tests = Annotated[tuple[Annotated[str, AfterValidator(_test)], ...], Field(max_length=grammar.MOST_TESTS)]
 
 
 class _Fix(_Strict):
     name: Literal["fix"]
     tests: _Tests
-    hint: Annotated[str, Field(max_length=grammar.LONGEST_HINT)]
+    hint: Annotated[str, AfterValidator(_hint)]
     attempts: Annotated[int, Field(ge=1, le=grammar.MOST_ATTEMPTS)] | None
     engine: Literal["", "auto", "model", "search"]
 
