@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tests.github_server.git_data import Entry, GitCommit, Person
 from tests.github_server.repository import Repository
-from tests.github_server.state import Label, User, iso
+from tests.github_server.state import Label, iso
 from tests.github_server.world import World
 
 PLAIN_URLS = [
@@ -70,10 +70,6 @@ def on_page(repository: Repository, path: str = "") -> str:
 def user(world: World, login: str) -> dict[str, Any]:
     """A simple user; who has no account of that login gets one."""
     found = world.user(login)
-    return _user(world, found)
-
-
-def _user(world: World, found: User) -> dict[str, Any]:
     url = f"{world.api_url}/users/{quote(found.login)}"
     return {
         "login": found.login,

@@ -40,7 +40,7 @@ SERVER_ERROR = "the tests' GitHub server: "
 
 
 class GitHubServer:
-    """Context manager. Three listeners' worth of GitHub on two ports: API and git on one, blobs on another host name.
+    """Context manager. Two ports: API, GraphQL and git on one; logs and artifacts on another, under another host name.
 
     folder: where the bare repositories go. api_prefix: "/api/v3" as on GitHub Enterprise, "" as on api.github.com; git
     is served beside it, GraphQL at /graphql (on Enterprise /api/graphql). violations: requests and answers that

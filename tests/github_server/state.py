@@ -67,7 +67,7 @@ class Issue:
 class Pull:
     """A pull request. `head_repository`: full name, "" where the fork is gone; `head_sha`: kept by `refresh_pulls`.
 
-    merge_sha: the test merge while it is open, "" where it conflicts. author_of_close: who closed it.
+    merge_sha: the test merge while it is open, "" where it conflicts. closed_by: "" while it is open.
     """
 
     number: int
