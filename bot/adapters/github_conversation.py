@@ -69,7 +69,9 @@ class Conversation(Part):
 
     def comments(self, number: int) -> tuple[Comment, ...]:
         """Oldest first; none where there is no such issue."""
-        return tuple(map(read_comment, self._api.pages(f"{self._repo}/issues/{number}/comments", need=_PULLS)))
+        return tuple(
+            map(read_comment, self._api.pages(f"{self._repo}/issues/{number}/comments", need="pull-requests: read"))
+        )
 
     def comment(self, number: int, body: str, marker: str) -> Comment | Denied:
         """A marker in somebody else's comment is a copy: only our own are edited."""
@@ -81,9 +83,8 @@ class Conversation(Part):
         newest = max((comment.id for comment in seen), default=0)
 
         def landed() -> Comment | None:
-            login = self.viewer().login
-            found = (comment for comment in self.comments(number) if comment.id > newest and comment.body == body)
-            return next((comment for comment in found if login in ("", comment.author)), None)
+            later = [comment for comment in self.comments(number) if comment.id > newest]
+            return _own(later, self.viewer().login, marker)
 
         path = f"{self._repo}/issues/{number}/comments"
         answer = self._api.write("POST", path, {"body": body}, landed=landed)

@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters.github import GitHubForge
 from bot.errors import ConfigError, ForgeError
-from bot.ports import Denied, FileWrite, Permission, TokenKind, Viewer
+from bot.ports import Comment, Denied, FileWrite, JsonValue, Permission, TokenKind, Viewer
 from tests.fakes import FakeClock
 from tests.github_server.exchange import Request, Response
 from tests.github_server.faults import Cut, Fault
@@ -355,4 +355,40 @@ def test_a_dispatch_without_an_answer_is_not_repeated() -> None:
         with pytest.raises(ForgeError, match="did not say whether it started"):
             forge.dispatch("ci.yml", "fix", {})
         assert len(host.asked) == 1
+        forge.close()
+
+
+def listed_pull(number: int, repository: str | None) -> JsonValue:
+    head = {"ref": "fix", "sha": SHA, "repo": None if repository is None else {"full_name": repository}}
+    return {
+        "number": number,
+        "state": "open",
+        "head": head,
+        "base": {"ref": "main", "sha": SHA},
+        "user": None,
+        "merged_at": None,
+    }
+
+
+def test_a_fork_of_the_same_owner_is_not_this_repository() -> None:
+    """GitHub's filter `head=octo:fix` knows owners, not repositories."""
+    found = [listed_pull(9, None), listed_pull(8, "octo/shop-copy"), listed_pull(7, "Octo/Shop")]
+    with scripted(Response(200, found)) as host:
+        forge = host.forge()
+        assert [pull.number for pull in forge.pull_requests("fix")] == [7]
+        assert host.asked[0].query["head"] == "octo:fix"
+        forge.close()
+
+
+@pytest.mark.parametrize(("author", "method"), [("grokfix[bot]", "PATCH"), ("mallory", "POST"), ("bot", "POST")])
+def test_where_nobody_says_who_we_are_only_a_bots_comment_can_be_ours(author: str, method: str) -> None:
+    said = {"id": 5, "user": {"login": author}, "body": "<!-- grokfix:x --> before", "html_url": ""}
+
+    def answer(request: Request) -> Response:
+        return Response(200, [said] if request.method == "GET" else said)
+
+    with scripted(answer) as host:
+        forge = host.forge(graphql_url="")
+        assert isinstance(forge.comment(1, "<!-- grokfix:x --> after", "<!-- grokfix:x -->"), Comment)
+        assert [request.method for request in host.asked] == ["GET", method]
         forge.close()
