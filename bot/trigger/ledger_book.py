@@ -22,7 +22,7 @@ class Book:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Oldest first, at one moment as they stand; of two lines of one attempt, which only a hand could have written, the last."""
+        """Oldest first, else as they stand; of two lines of one attempt, which only a hand could write, the last."""
         found = {entry.attempt: entry for lines in self._months.values() for _, entry in lines if entry is not None}
         return tuple(sorted(found.values(), key=lambda entry: entry.begun))
 
