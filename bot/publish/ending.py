@@ -98,6 +98,8 @@ def _headline(report: Report) -> str:
     if report.explanation is not None and not result.repairs:
         return ""
     because = f": {reason_words(result.reason)}" if result.reason else ""
+    if result.outcome is RunOutcome.REPAIRED:
+        because = ": every gate is green"
     said = f"\n\n{markdown(bounded(result.message, _PROSE))}" if result.message else ""
     return f"**{outcome_words(result.outcome)}{because}.**{said}"
 

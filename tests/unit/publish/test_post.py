@@ -314,7 +314,7 @@ def test_a_pull_request_gets_a_stacked_one_and_a_comment(tmp_path: Path) -> None
     (pull,) = posted.pull_requests
     assert pull.base_branch == "feature/cart" and pull.head_branch.startswith("grokfix/feature-cart-")
     (body,) = comments(it)
-    assert body.startswith("<!-- grokfix:progress 0123456789abcdef -->\n**Repaired.**")
+    assert body.startswith("<!-- grokfix:progress 0123456789abcdef -->\n**Repaired: every gate is green.**")
     assert f"draft pull request #{pull.number}**, onto `feature/cart`" in body and "git apply" not in body
     comment = it.claim.trigger.comment_id
     assert comment is not None and it.forge.reactions[comment] == {(it.forge.me.login, "rocket")}
@@ -327,7 +327,7 @@ def test_a_known_progress_comment_becomes_the_result(tmp_path: Path) -> None:
     known = it.forge.say(number, it.forge.me.login, "<!-- grokfix:progress 0123456789abcdef -->\nworking")
     run(replace(it, claim=replace(it.claim, progress_comment=known.id)))
     (body,) = comments(it)
-    assert "**Repaired.**" in body
+    assert "**Repaired: every gate is green.**" in body
     it.forge.threads[number] = [each for each in it.forge.threads[number] if each.id != known.id]
     run(replace(it, claim=replace(it.claim, progress_comment=known.id)))  # a person has deleted it
     assert len(comments(it)) == 1
@@ -486,8 +486,18 @@ def test_a_refused_part_is_told_and_loses_nothing_else(tmp_path: Path, method: s
 # --- faults and crashes ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [401, 500, 0])
-@pytest.mark.parametrize("method", ["branch", "tree", "create_commit", "create_branch", "open_pull_request", "file"])
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [
+        *(
+            (method, 401)
+            for method in ("branch", "tree", "create_commit", "create_branch", "open_pull_request", "file")
+        ),
+        ("branch", 0),
+        ("open_pull_request", 502),
+        ("file", 429),
+    ],
+)
 def test_a_dead_token_or_host_leaves_the_attempt_open_for_the_next_run(
     tmp_path: Path, method: str, status: int
 ) -> None:
