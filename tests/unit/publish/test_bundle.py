@@ -63,6 +63,12 @@ def test_another_claims_bundle_is_refused(it: World, tmp_path: Path, change: Cal
     assert isinstance(read, Refused) and "another claim" in read.message
 
 
+def test_the_same_claim_may_have_got_a_comment_and_another_run_meanwhile(it: World, tmp_path: Path) -> None:
+    now = replace(it.claim, progress_comment=5, check_run=6, run_url="https://github.test/octo/shop/actions/runs/78")
+    read = bundles.read(written(it, tmp_path / "bundle"), now)
+    assert isinstance(read, Bundle) and read.claim == now
+
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
