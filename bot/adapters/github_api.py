@@ -114,9 +114,13 @@ class Api:
         *,
         need: str,
         absent: tuple[int, ...] = (404,),
+        fixed: bool = False,
     ) -> JsonValue:
-        """The JSON at `path`; None where the status is one of `absent`. Asked with the ETag of the last time."""
-        answer = self.read(path, parameters, need=need, also=absent)
+        """The JSON at `path`; None where the status is one of `absent`. Asked with the ETag of the last time.
+
+        fixed: what is there never changes (it is named by a hash), so that it is asked for once.
+        """
+        answer = self.read(path, parameters, need=need, also=absent, fixed=fixed)
         return answer.body if answer.ok else None
 
     def pages(
@@ -139,10 +143,13 @@ class Api:
         need: str,
         also: tuple[int, ...] = (),
         conditional: bool = True,
+        fixed: bool = False,
     ) -> Answer:
         """A GET, repeated within bounds; answers other than 2xx and those of `also` are ForgeError."""
         url = f"{path}?{urlencode(sorted(parameters.items()))}" if parameters else path
         kept = self._kept.get(url) if conditional else None
+        if kept is not None and fixed:
+            return kept
         headers = {} if kept is None else {"If-None-Match": kept.headers["etag"]}
         answer = self._repeated("GET", url, headers, None)
         if answer.status == 304 and kept is not None:

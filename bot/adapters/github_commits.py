@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from bot.adapters.github_api import Answer, quoted, repeatable
+from bot.adapters.github_api import Answer, Api, quoted, repeatable
 from bot.adapters.github_objects import comparison, flag, items, required, text
 from bot.adapters.github_part import Part
 from bot.errors import ForgeError
@@ -16,6 +16,7 @@ from bot.ports import Comparison, Denied, FileWrite, JsonValue, TreeEntry
 _READ = "contents: read"
 _WRITE = "contents: write"
 _INLINE = 256 << 10  # bytes of a text that go into the tree's own request
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _EXISTS = "already exists"
 _NO_FAST_FORWARD = "not a fast forward"
 _NO_SUCH_REF = "Reference does not exist"
@@ -24,11 +25,16 @@ _NO_SUCH_REF = "Reference does not exist"
 class Commits(Part):
     """What is committed, and committing."""
 
+    def __init__(self, api: Api, repository: str) -> None:
+        super().__init__(api, repository)
+        self._trees: dict[str, str] = {}  # of commits that were seen: each spares a request
+
     def file(self, path: str, ref: str) -> bytes | None:
         """Contents of a regular file; a folder or a submodule is none, a link in the repository is what it names."""
         if (place := quoted(path)) is None:
             return None
-        found = self._api.get(f"{self._repo}/contents/{place}", {"ref": ref}, need=_READ)
+        fixed = bool(_SHA.fullmatch(ref))
+        found = self._api.get(f"{self._repo}/contents/{place}", {"ref": ref}, need=_READ, fixed=fixed)
         if text(found, "type") != "file":
             return None
         if text(found, "encoding") == "base64":
@@ -47,12 +53,19 @@ class Commits(Part):
         """SHA of a branch's head, always asked anew (an unchanged one is a 304 from GitHub itself)."""
         if (place := quoted(name)) is None:
             return None
-        found = self._api.get(f"{self._repo}/git/ref/heads/{place}", need=_READ, absent=(404, 409))
-        return None if found is None else required(found, "object", "sha")
+        # Not git/ref: this answer names the head's tree as well, which a commit on it needs.
+        found = self._api.get(f"{self._repo}/branches/{place}", need=_READ, absent=(404, 409))
+        if found is None or text(found, "name") != name:  # a renamed branch is answered with its new name
+            return None
+        head = required(found, "commit", "sha")
+        self._trees[head] = required(found, "commit", "commit", "tree", "sha")
+        return head
 
     def tree(self, commit: str) -> Mapping[str, TreeEntry]:
         """Every file of a commit by path, links and submodules too."""
-        found = self._api.get(f"{self._repo}/git/trees/{_sha(commit)}", {"recursive": 1}, need=_READ, absent=())
+        found = self._api.get(
+            f"{self._repo}/git/trees/{_sha(commit)}", {"recursive": 1}, need=_READ, absent=(), fixed=True
+        )
         if flag(found, "truncated"):
             raise ForgeError(
                 f"GitHub cuts the listing of {self.repository} at {commit[:12]} (more than 100,000 files or 7 MB)"
@@ -63,7 +76,7 @@ class Commits(Part):
         }
 
     def blob(self, sha: str) -> bytes:
-        found = self._api.get(f"{self._repo}/git/blobs/{_sha(sha)}", need=_READ, absent=())
+        found = self._api.get(f"{self._repo}/git/blobs/{_sha(sha)}", need=_READ, absent=(), fixed=True)
         if text(found, "encoding") != "base64":
             raise ForgeError(f"GitHub gave blob {sha[:12]} in the encoding {text(found, 'encoding')!r}, not base64")
         return _decoded(text(found, "content"))
@@ -87,7 +100,9 @@ class Commits(Part):
         made = self._object("commits", {"message": message, "tree": tree, "parents": parents})
         if isinstance(made, Denied):
             return made
-        return required(made, "sha")
+        commit = required(made, "sha")
+        self._trees[commit] = required(made, "tree", "sha")
+        return commit
 
     def create_branch(self, name: str, sha: str) -> bool | Denied:
         path = f"{self._repo}/git/refs"
@@ -117,8 +132,10 @@ class Commits(Part):
         return True if self.branch(name) == sha else None
 
     def _tree_of(self, commit: str) -> str:
-        found = self._api.get(f"{self._repo}/git/commits/{_sha(commit)}", need=_READ, absent=())
-        return required(found, "tree", "sha")
+        if commit not in self._trees:
+            found = self._api.get(f"{self._repo}/git/commits/{_sha(commit)}", need=_READ, absent=())
+            self._trees[commit] = required(found, "tree", "sha")
+        return self._trees[commit]
 
     def _write_tree(self, base: str | None, files: Mapping[str, FileWrite]) -> str | Denied:
         entries: list[JsonValue] = []
@@ -148,7 +165,7 @@ class Commits(Part):
 
 
 def _sha(name: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+    if not _SHA.fullmatch(name):
         raise ForgeError(f"{name!r} is no SHA of a git object; resolve names before they come here")
     return name
 

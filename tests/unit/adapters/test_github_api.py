@@ -18,6 +18,12 @@ from tests.unit.adapters.scripted import TOKEN, scripted
 
 REPOSITORY = Response(200, {"default_branch": "main"})
 SHA = "1" * 40
+
+
+def branch(name: str, sha: str = SHA) -> Response:
+    return Response(200, {"name": name, "commit": {"sha": sha, "commit": {"tree": {"sha": "base"}}}})
+
+
 REF = Response(200, {"ref": "refs/heads/fix", "object": {"sha": SHA}})
 NOW = int(FakeClock().now())
 
@@ -242,10 +248,18 @@ def test_names_that_lead_elsewhere_are_never_sent(name: str) -> None:
 
 
 def test_names_are_quoted() -> None:
-    with scripted(REF) as host:
+    with scripted(branch("fix/ä?x=1#y%2e%2e")) as host:
         forge = host.forge()
         assert forge.branch("fix/ä?x=1#y%2e%2e") == SHA
-        assert host.paths == ["GET /repos/octo/shop/git/ref/heads/fix/%C3%A4%3Fx%3D1%23y%252e%252e"]
+        assert host.paths == ["GET /repos/octo/shop/branches/fix/%C3%A4%3Fx%3D1%23y%252e%252e"]
+        forge.close()
+
+
+def test_a_renamed_branch_is_gone() -> None:
+    """GitHub answers for the old name with the new branch."""
+    with scripted(branch("main")) as host:
+        forge = host.forge()
+        assert forge.branch("master") is None
         forge.close()
 
 
@@ -270,7 +284,7 @@ def test_nothing_of_the_token_is_logged(caplog: pytest.LogCaptureFixture) -> Non
 def test_threads_do_not_mix_their_requests() -> None:
     def echo(request: Request) -> Response:
         name = request.path.rpartition("/")[2]
-        return Response(200, {"object": {"sha": name}})
+        return branch(name, name)
 
     with scripted(echo) as host:
         forge = host.forge()
@@ -284,7 +298,7 @@ def test_a_commit_is_left_to_github_to_sign_and_odd_bytes_go_as_blobs() -> None:
     def answer(request: Request) -> Response:
         if request.method == "GET":
             return Response(200, {"tree": {"sha": "base"}})
-        return Response(201, {"sha": request.path.rpartition("/")[2]})
+        return Response(201, {"sha": request.path.rpartition("/")[2], "tree": {"sha": "made"}})
 
     files = {
         "text.py": FileWrite("grüße\r\n".encode()),
