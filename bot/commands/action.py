@@ -166,7 +166,7 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         posted = show(claim, bundle, because, site.forge, site.settings, site.clock, scratch)
     else:
         posted = post(claim, bundle, site.forge, site.settings, site.clock, scratch)
-        recover(site)
+        recover(site, posted.attempts)
     for problem in posted.problems:
         say(site.redactor.redact(problem))
     if posted.unpublished:

@@ -19,9 +19,9 @@ from bot.commands.compose import chosen_sandbox, suite_of
 from bot.commands.explain import explanation_of
 from bot.commands.work import work
 from bot.config import Settings
-from bot.errors import BotError, ForgeError
+from bot.errors import BotError
 from bot.evidence.failures import cluster, looks_own, read_failure
-from bot.evidence.types import TestCase, TestId
+from bot.evidence.types import TestCase
 from bot.ports import JsonValue, Recorder
 from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
@@ -31,9 +31,7 @@ from bot.publish.terminal import LiveView
 from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
 from bot.result import RepairResult, Result, RunOutcome, SandboxInfo
 from bot.run import run
-from bot.trigger.ledger import Ledger
-from bot.trigger.limits import may_repair
-from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, TriggerKind, WrongCommand
+from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, WrongCommand
 
 OVER = (RunOutcome.NO_FAILURES, RunOutcome.NOT_REPRODUCED, RunOutcome.STOPPED)
 
@@ -84,29 +82,20 @@ def _declined(site: Site, claim: Claim, material: Material) -> _Done | None:
     if wanted and not claim.asked and {case.id for case in wanted} <= on_base:
         sentence = f"the pull request did not break it: {material.findings.on_base}"
         return _Done(_stopped(site, wanted, RunOutcome.GAVE_UP, StopReason.ON_BASE, sentence))
-    if wanted and not isinstance(command, Retry) and not (claim.trigger.is_fork and _is_step(claim)):
-        refused = _worked_on_enough(site, claim, wanted)
-        if refused and len(refused) == len(wanted):
-            limit = site.settings.triggers.limits.per_fingerprint
-            sentence = f"{limit} runs worked on this failure already (limits.per_fingerprint); it waits for a person"
-            return _Done(_stopped(site, wanted, RunOutcome.GAVE_UP, StopReason.DECLINED, sentence))
+    if wanted and not _allowed(claim, wanted):
+        limit = site.settings.triggers.limits.per_fingerprint
+        sentence = f"{limit} runs worked on this failure already (limits.per_fingerprint); it waits for a person"
+        return _Done(_stopped(site, wanted, RunOutcome.GAVE_UP, StopReason.DECLINED, sentence))
     return None
 
 
-def _is_step(claim: Claim) -> bool:
-    return claim.trigger.kind is TriggerKind.STEP
-
-
-def _worked_on_enough(site: Site, claim: Claim, wanted: Sequence[TestCase]) -> set[TestId]:
-    """Failing tests for whose failure the ledger allows no other run."""
-    entries = Ledger(site.forge, site.clock).entries()
-    limits, now = site.settings.triggers.limits, site.clock.now()
-    return {
-        test
-        for each in cluster([read_failure(case, looks_own) for case in wanted])
-        if not may_repair(entries, each.fingerprint, claim.trigger, claim.attempt, limits, now)
-        for test in each.ids
-    }
+def _allowed(claim: Claim, wanted: Sequence[TestCase]) -> tuple[TestCase, ...]:
+    """Failing tests that may be worked on: enough runs were spent on the others, unless a person says retry."""
+    if isinstance(claim.trigger.command, Retry):
+        return tuple(wanted)
+    clusters = cluster([read_failure(case, looks_own) for case in wanted])
+    spent = {test for each in clusters if {each.fingerprint, "*"} & set(claim.exhausted) for test in each.ids}
+    return tuple(case for case in wanted if case.id not in spent)
 
 
 def _stopped(site: Site, wanted: Sequence[TestCase], outcome: RunOutcome, reason: StopReason, message: str) -> Result:
@@ -136,7 +125,7 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
             suite = replace(suite, setup_secrets={})
         job = Job(
             suite=suite,
-            wanted=material.wanted,
+            wanted=None if material.wanted is None else _allowed(claim, material.wanted),
             selectors=_tests(command),
             good=material.good,
             hint=_hint(command),
@@ -237,8 +226,3 @@ def _narrowed(settings: Settings, command: Command | WrongCommand | None) -> Set
     fix = _fix(command)
     limits = replace(settings.limits, attempts=fix.attempts or settings.limits.attempts)
     return replace(settings, engine=fix.engine or settings.engine, limits=limits)
-
-
-def unreachable(error: ForgeError) -> bool:
-    """Whether another try may help: the code host was down, or the token had died."""
-    return error.status in (0, 401, 429) or error.status >= 500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.commands.action_output import say
@@ -25,11 +26,10 @@ MOST = 3
 _ZIP_LIMIT = 96 << 20
 
 
-def recover(site: Site) -> None:
-    """Publish the bundles of attempts whose run is over and that nobody ended; what fails is said, and left."""
+def recover(site: Site, attempts: Sequence[Entry]) -> None:
+    """Publish the bundles of those attempts whose run is over and that nobody ended; what fails is said, and left."""
     try:
-        abandoned = Ledger(site.forge, site.clock).abandoned(site.own, MOST)
-        for entry in abandoned:
+        for entry in Ledger(site.forge, site.clock).abandoned(attempts, site.own, MOST):
             _publish(site, entry)
     except ForgeError as error:
         say(f"could not look for unpublished attempts: {error}")

@@ -25,6 +25,7 @@ from bot.publish.markers import progress_marker
 from bot.publish.offering import Desk, offer
 from bot.publish.revet import Tree
 from bot.result import RepairResult, Result, RunOutcome, worst
+from bot.trigger.entry import Entry
 from bot.trigger.ledger import Ledger
 from bot.trigger.types import Claim
 
@@ -38,7 +39,7 @@ class Posted:
 
     pull_requests: opened or brought up to date. summary: Markdown for the job summary. problems: sentences, of
     untrusted parts. unpublished: the token died or the code host was down before everything that matters was out; the
-    ledger's line still stands open, and who keeps the bundle can publish it again.
+    ledger's line still stands open, and who keeps the bundle can publish it again. attempts: the ledger as it was then.
     """
 
     outcome: RunOutcome
@@ -47,6 +48,7 @@ class Posted:
     summary: str = field(repr=False)
     problems: tuple[str, ...] = ()
     unpublished: bool = False
+    attempts: tuple[Entry, ...] = ()
 
 
 def post(
@@ -84,6 +86,7 @@ class _Posting:
         self.settings = settings
         self.clock = clock
         self.scratch = scratch
+        self.ledger = Ledger(forge, clock)
         self.problems: list[str] = []
         self.unpublished = False
         self.dead = False
@@ -115,6 +118,7 @@ class _Posting:
             summary=job_summary.render(report),
             problems=tuple(self.problems),
             unpublished=self.unpublished,
+            attempts=self.ledger.seen,
         )
 
     def show(self, held: CommentOnly) -> Posted:
@@ -193,7 +197,7 @@ class _Posting:
             return
         known = self._try(
             "write the ledger and keep the trace",
-            lambda: Ledger(self.forge, self.clock).end(
+            lambda: self.ledger.end(
                 self.claim.attempt,
                 outcome=result.outcome.value,
                 reason="" if result.reason is None else result.reason.value,

@@ -10,14 +10,14 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.config import RepairLimits, Settings, TriggerLimits
+from bot.config import RepairLimits, Settings
 from bot.errors import ForgeError
 from bot.ports import Clock, Forge
 from bot.trigger import data_branch
 from bot.trigger.data_branch import Read
 from bot.trigger.entry import Entry, State, request_kind
 from bot.trigger.ledger_book import Book
-from bot.trigger.limits import exceeded, may_repair
+from bot.trigger.limits import exceeded, exhausted
 from bot.trigger.types import Claim, Fix, OwnRun, Retry, Trigger, TriggerKind
 
 LONGEST_RUN = 6 * 3600.0
@@ -55,7 +55,7 @@ class Exhausted:
 class Ledger:
     """The ledger of one repository. ForgeError where the code host does not let it be read or written.
 
-    problems: what the last reading could not make sense of, for the log.
+    problems: what the last reading could not make sense of, for the log. seen: the attempts that it found.
     """
 
     def __init__(self, forge: Forge, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
@@ -63,6 +63,7 @@ class Ledger:
         self._clock = clock
         self._jitter = jitter
         self.problems: tuple[str, ...] = ()
+        self.seen: tuple[Entry, ...] = ()
 
     def entries(self) -> tuple[Entry, ...]:
         """The attempts of this month and the one before, oldest first. Three calls."""
@@ -92,7 +93,8 @@ class Ledger:
             elif mine is None and (message := exceeded(others, claim.trigger, settings.triggers.limits, now)):
                 answer = Exhausted(message)
             else:
-                taken = _filled(claim, others)
+                spent = exhausted(others, claim.trigger, claim.attempt, settings.triggers.limits, now)
+                taken = replace(_filled(claim, others), exhausted=spent)
                 answer = Begun(taken)
                 if not told:
                     told = True
@@ -161,10 +163,6 @@ class Ledger:
 
         self._update(change, "Ledger: stopped by a command")
 
-    def may_repair(self, fingerprint: str, claim: Claim, limits: TriggerLimits) -> bool:
-        """Whether the attempt of `claim` may work on this failure; see limits.may_repair. Three calls."""
-        return may_repair(self.entries(), fingerprint, claim.trigger, claim.attempt, limits, self._clock.now())
-
     def running(self, pull_request: int) -> tuple[Entry, ...]:
         """Attempts for a pull request that did not end and may be running."""
         return tuple(
@@ -173,12 +171,13 @@ class Ledger:
             if entry.state is State.CLAIMED and entry.trigger.pull_request == pull_request and not self._expired(entry)
         )
 
-    def abandoned(self, own: OwnRun, most: int = 5) -> tuple[Entry, ...]:
-        """Attempts whose run is over and that nobody ended: what they found may lie in its artifacts (`own.id`).
+    def abandoned(self, entries: Sequence[Entry], own: OwnRun, most: int = 5) -> tuple[Entry, ...]:
+        """Those of `entries` whose run is over and that nobody ended: what they found may lie in its artifacts (their
+        `own.id`).
 
         Oldest first. One call for each that is looked at, at most `most`, and none for those of `own`.
         """
-        claimed = [entry for entry in self.entries() if entry.state is State.CLAIMED and entry.own.id != own.id]
+        claimed = [entry for entry in entries if entry.state is State.CLAIMED and entry.own.id != own.id]
         return tuple(entry for entry in claimed[-most:] if not self._lives(entry, {}))
 
     def _blocker(
@@ -219,7 +218,7 @@ class Ledger:
 
     def _book(self, read: Read) -> Book:
         book = Book(read, self._clock.now())
-        self.problems = book.problems
+        self.problems, self.seen = book.problems, book.entries
         return book
 
     def _update(self, change: data_branch.Change, message: str) -> bool:

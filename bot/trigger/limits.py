@@ -9,6 +9,9 @@ from bot.trigger.entry import Entry
 from bot.trigger.types import Trigger
 
 DAY = 86_400.0
+MOST_EXHAUSTED = 200
+"""Fingerprints that one claim carries."""
+_UNKNOWN = "a failure that nobody has seen"
 
 
 def exceeded(entries: Sequence[Entry], trigger: Trigger, limits: TriggerLimits, now: float) -> str:
@@ -31,6 +34,20 @@ def exceeded(entries: Sequence[Entry], trigger: Trigger, limits: TriggerLimits, 
             f"{cost:.2f} US dollars went in the last 24 hours", "per_day_cost_usd", limits.per_day_cost_usd
         )
     return ""
+
+
+def exhausted(
+    entries: Sequence[Entry], trigger: Trigger, attempt: str, limits: TriggerLimits, now: float
+) -> tuple[str, ...]:
+    """Fingerprints that `attempt` may not work on, the newest first where there are very many; ("*",): any failure."""
+
+    def refused(fingerprint: str) -> bool:
+        return not may_repair(entries, fingerprint, trigger, attempt, limits, now)
+
+    if refused(_UNKNOWN):
+        return ("*",)
+    known = dict.fromkeys(each for entry in reversed(entries) for each in entry.fingerprints)
+    return tuple(sorted([each for each in known if refused(each)][:MOST_EXHAUSTED]))
 
 
 def may_repair(

@@ -171,6 +171,7 @@ class Claim:
     trigger: with sha, branch and pull request by the API's word. attempt: id of the ledger's line.
     diagnosis_only: nothing may be pushed for it (a fork's failed run; explain, flaky). asked: a person asked for it.
     run_url: of the run that works on it. progress_comment, check_run: ids of what it keeps up to date, None = none.
+    exhausted: fingerprints of failures that enough runs worked on, by the ledger; "*" stands for every failure.
     """
 
     trigger: Trigger
@@ -180,3 +181,4 @@ class Claim:
     asked: bool = False
     progress_comment: int | None = None
     check_run: int | None = None
+    exhausted: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from bot.errors import ConfigError
 from bot.ports import JsonValue
 from bot.trigger import grammar
 from bot.trigger.entry import Entry, State
+from bot.trigger.limits import MOST_EXHAUSTED
 from bot.trigger.payload import LOGIN, REPOSITORY, SHA, is_ref
 from bot.trigger.types import (
     Claim,
@@ -69,6 +70,9 @@ _Sha = Annotated[str, Field(pattern=f"^(?:{SHA})?$")]
 _Attempt = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 _Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=500)]
 _Tests = Annotated[tuple[Annotated[str, AfterValidator(_test)], ...], Field(max_length=grammar.MOST_TESTS)]
+
+
+_Exhausted = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{1,64}|\*)$")]
 
 
 class _Fix(_Strict):
@@ -126,6 +130,7 @@ class _Claim(_Strict):
     asked: bool
     progress_comment: _Number | None
     check_run: _Number | None
+    exhausted: Annotated[tuple[_Exhausted, ...], Field(max_length=MOST_EXHAUSTED)] = ()
 
 
 class _Own(_Strict):
@@ -278,6 +283,7 @@ def _to_claim(found: _Claim) -> Claim:
         asked=found.asked,
         progress_comment=found.progress_comment,
         check_run=found.check_run,
+        exhausted=found.exhausted,
     )
 
 

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.config import RepairLimits, Settings, TriggerLimits, TriggerSettings
+from bot.trigger.claim import from_json, to_json
 from bot.trigger.data_branch import BRANCH
 from bot.trigger.entry import Entry, State
 from bot.trigger.ledger import LONGEST_RUN, Begun, Busy, Done, Exhausted, Ledger
+from bot.trigger.limits import exhausted
 from bot.trigger.types import Claim, Explain, Fix, OwnRun, Retry, Trigger, TriggerKind
 from tests.fake_forge import FakeForge
 from tests.fakes import FakeClock
@@ -287,6 +289,11 @@ def test_a_limit_does_not_keep_a_crashed_attempt_from_its_own_line() -> None:
     assert isinstance(world.begin(claim(1, pull=5)), Begun)
 
 
+def may(world: World, fingerprint: str, asker: Claim, limits: TriggerLimits) -> bool:
+    spent = exhausted(world.ledger.entries(), asker.trigger, asker.attempt, limits, world.clock.now())
+    return fingerprint not in spent and "*" not in spent
+
+
 def test_limit_of_a_failure() -> None:
     world = World()
     limits = TriggerLimits(per_fingerprint=2)
@@ -296,25 +303,25 @@ def test_limit_of_a_failure() -> None:
     asker = claim(9)
     world.end(2, outcome="no_failures")
     world.end(3, "bb")
-    assert world.ledger.may_repair("aa", asker, limits)
+    assert may(world, "aa", asker, limits)
     world.begin(claim(4))
     world.end(4, "aa")
-    assert not world.ledger.may_repair("aa", asker, limits)
-    assert world.ledger.may_repair("bb", asker, limits)
+    assert not may(world, "aa", asker, limits)
+    assert may(world, "bb", asker, limits)
     world.clock.sleep(10 * 24 * HOUR)
-    assert not world.ledger.may_repair("aa", asker, limits)  # a failure is remembered longer than a day
+    assert not may(world, "aa", asker, limits)  # a failure is remembered longer than a day
 
 
 def test_an_attempt_that_told_nothing_counts_for_every_failure_of_its_branch_for_a_day() -> None:
     world = World()
     limits = TriggerLimits(per_fingerprint=1)
     world.begin(claim(1, branch="feature"))
-    assert world.ledger.may_repair("aa", claim(1, branch="feature"), limits)  # itself does not count
-    assert not world.ledger.may_repair("aa", claim(2, branch="feature"), limits)
-    assert world.ledger.may_repair("aa", claim(3, branch="main"), limits)
-    assert world.ledger.may_repair("aa", claim(4, branch="feature", fork="stranger/shop"), limits)
+    assert may(world, "aa", claim(1, branch="feature"), limits)  # itself does not count
+    assert not may(world, "aa", claim(2, branch="feature"), limits)
+    assert may(world, "aa", claim(3, branch="main"), limits)
+    assert may(world, "aa", claim(4, branch="feature", fork="stranger/shop"), limits)
     world.clock.sleep(24 * HOUR + 1)
-    assert world.ledger.may_repair("aa", claim(5, branch="feature"), limits)
+    assert may(world, "aa", claim(5, branch="feature"), limits)
 
 
 # --- retry, stop, what was left behind ------------------------------------------------------------------------------
@@ -368,8 +375,10 @@ def test_attempts_whose_run_ended_without_a_word() -> None:
         world.begin(claim(number))
     world.over(1)
     world.end(2)
-    assert [entry.attempt for entry in world.ledger.abandoned(OwnRun(1, ""))] == [claim(1).attempt]
-    assert world.ledger.abandoned(OwnRun(10_001, "")) == ()
+    assert [entry.attempt for entry in world.ledger.abandoned(world.ledger.entries(), OwnRun(1, ""))] == [
+        claim(1).attempt
+    ]
+    assert world.ledger.abandoned(world.ledger.entries(), OwnRun(10_001, "")) == ()
 
 
 # --- what others wrote ----------------------------------------------------------------------------------------------
@@ -437,3 +446,16 @@ def test_a_link_in_the_ledger_is_not_repeated() -> None:
     (line,) = written(world.forge)
     world.forge.push(BRANCH, {"ledger/2027-01.jsonl": line.replace("https://github.test/", "https://evil.test/")})
     assert world.begin(claim(2, sha="a" * 40)) == Busy(f"https://github.test/{REPOSITORY}/actions/runs/10001")
+
+
+def test_a_claim_says_which_failures_had_enough_runs() -> None:
+    world = World(TriggerLimits(per_fingerprint=1))
+    world.begin(claim(1))
+    world.end(1, "aa")
+    begun = world.begin(claim(2))
+    assert isinstance(begun, Begun)
+    assert begun.claim.exhausted == ("aa",)
+    begun = world.begin(claim(3))  # the second has not said what it works on
+    assert isinstance(begun, Begun)
+    assert begun.claim.exhausted == ("*",)
+    assert from_json(to_json(begun.claim)) == begun.claim
