@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from bot.adapters.github_api import Api
 from bot.adapters.github_objects import at, number, text
-from bot.adapters.github_part import Part
+from bot.adapters.github_part import BOT, Part
 from bot.ports import Annotation, Check, Denied, JsonValue
 
 _NEED = "checks: write"
@@ -16,6 +17,10 @@ _BATCH = 50
 class Checks(Part):
     """The bot's remarks beside a commit."""
 
+    def __init__(self, api: Api, repository: str) -> None:
+        super().__init__(api, repository)
+        self._sent: dict[int, int] = {}  # annotations of the check runs that this process has written
+
     def check(self, check: Check, check_id: int | None = None) -> int | Denied:
         """A person's token is refused: only Apps may."""
         sent = 0
@@ -24,15 +29,18 @@ class Checks(Part):
             if isinstance(made, Denied):
                 return made
             check_id, sent = made
+            self._sent[check_id] = sent
             if sent >= len(check.annotations):
                 return check_id
         elif check.annotations:
-            sent = self._annotated(check_id)  # a run that was killed here had sent some of them
+            # A run that was killed here had sent some of them.
+            sent = self._sent[check_id] if check_id in self._sent else self._annotated(check_id)
         while True:
             refusal = self._bring(check, check_id, sent)
             if refusal is not None:
                 return refusal
             sent += _BATCH
+            self._sent[check_id] = min(sent, len(check.annotations))
             if sent >= len(check.annotations):
                 return check_id
 
@@ -53,6 +61,8 @@ class Checks(Part):
             return answer, min(_BATCH, len(check.annotations))
         if not answer.ok:
             return self._api.denial("POST", path, answer, _NEED)
+        if slug := text(answer.body, "app", "slug"):
+            self._seen_as(f"{slug}{BOT}")  # only Apps make check runs, and this one just did
         return number(answer.body, "id"), min(_BATCH, len(check.annotations))
 
     def _bring(self, check: Check, check_id: int, sent: int) -> Denied | None:

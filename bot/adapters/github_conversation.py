@@ -9,26 +9,21 @@ from bot.adapters.github_faults import words
 from bot.adapters.github_objects import comment as read_comment
 from bot.adapters.github_objects import pull_request as read_pull_request
 from bot.adapters.github_objects import text
-from bot.adapters.github_part import Part
-from bot.ports import Comment, Denied, JsonValue, PullRequest, TokenKind, Viewer
+from bot.adapters.github_part import BOT, Part
+from bot.ports import Comment, Denied, JsonValue, PullRequest, Viewer
 
 _PULLS = "pull-requests: write"
 _EXISTS = "already exists"
-_BOT = "[bot]"
-_ACTIONS = "github-actions[bot]"
 
 
 class Conversation(Part):
     """What people read on pull requests."""
 
-    _viewer: Viewer | None = None
-
     def viewer(self) -> Viewer:
         """By the login that GraphQL shows: the permissions of a token, and its prefix, do not tell whose it is."""
-        if self._viewer is None:
-            login = text(self._api.query("query { viewer { login } }"), "viewer", "login")
-            self._viewer = Viewer(login, _kind(login))
-        return self._viewer
+        if self._viewer is not None:
+            return self._viewer
+        return self._seen_as(text(self._api.query("query { viewer { login } }"), "viewer", "login"))
 
     def pull_request(self, number: int) -> PullRequest | None:
         found = self._api.get(f"{self._repo}/pulls/{number}", need="pull-requests: read")
@@ -116,18 +111,10 @@ class Conversation(Part):
         return None if answer.ok else self._api.denial(method, path, answer, need)
 
 
-def _kind(login: str) -> TokenKind:
-    if not login:
-        return TokenKind.UNKNOWN
-    if login == _ACTIONS:
-        return TokenKind.ACTIONS
-    return TokenKind.APP if login.endswith(_BOT) else TokenKind.USER
-
-
 def _own(comments: Sequence[Comment], login: str, marker: str) -> Comment | None:
     """Ours by its author; where the token does not say who we are, a bot's: no person's login ends like that."""
     for comment in comments:
-        ours = comment.author == login if login else comment.author.endswith(_BOT)
+        ours = comment.author == login if login else comment.author.endswith(BOT)
         if ours and marker in comment.body:
             return comment
     return None

@@ -38,7 +38,7 @@ def claim(
     """Whether this run is to work on `trigger`. It posts no text: a reaction to the comment is all that is seen of it.
 
     Run again after a crash it takes up the attempt that it had begun. Calls for a failed run on a branch: permission 1
-    or 2, resolve 2 or 3, ledger 5; for a comment: 1, 2, 5 and the reaction. ForgeError where the ledger cannot be had:
+    or 2, resolve 2 or 3, ledger 4; for a comment: 1, 2, 4 and the reaction. ForgeError where the ledger cannot be had:
     nothing is begun that would not count.
     """
     if refusal := authorise(trigger, forge, settings.triggers):

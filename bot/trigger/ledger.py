@@ -66,7 +66,7 @@ class Ledger:
         self.seen: tuple[Entry, ...] = ()
 
     def entries(self) -> tuple[Entry, ...]:
-        """The attempts of this month and the one before, oldest first. Three calls."""
+        """The attempts of the last two months, oldest first. Two calls."""
         return self._book(data_branch.reader(self._forge)).entries
 
     def begin(
@@ -75,7 +75,7 @@ class Ledger:
         """Take `claim`, unless it is taken or over a limit. The same event after a crash takes its old line again.
 
         A live attempt of the same kind on the same commit is in the way, whoever asked. on_taken: called once, when it
-        is free and just before that is written. Five calls, one more where another attempt may still be running.
+        is free and just before that is written. Four calls, one more where another attempt may still be running.
         """
         answer: Begun | Busy | Done | Exhausted | None = None
         told = False
@@ -123,7 +123,7 @@ class Ledger:
         """Write what became of an attempt; safe to repeat. False where the ledger does not know it.
 
         minutes, cost_usd: what it spent, None where nobody could say: then what it was allowed stands. also: files of
-        the data branch that go into the same commit (traces), written either way. Five calls.
+        the data branch that go into the same commit (traces), written either way. Four calls.
         """
         known = False
 

@@ -87,4 +87,4 @@ def test_an_answer_that_got_lost_makes_no_second_line(host: ServerHost, path: st
     second = claim_run(host, run, own(host))
     assert isinstance(second, Claim)
     assert [entry.claim for entry in Ledger(host.forge, FakeClock()).entries()] == [first, second]
-    assert host.shop.file(BRANCH, "ledger/2027-01.jsonl").count(b"\n") == 2
+    assert host.shop.file(BRANCH, "ledger/attempts.jsonl").count(b"\n") == 2

@@ -58,7 +58,7 @@ def ledger_lines(forge: FakeForge) -> list[str]:
 # --- what becomes of a trigger --------------------------------------------------------------------------------------
 
 
-def test_a_failed_run_is_claimed_in_nine_calls() -> None:
+def test_a_failed_run_is_claimed_in_seven_calls() -> None:
     forge = shop()
     Ledger(forge, FakeClock()).end("f" * 16, outcome="x", minutes=0, cost_usd=0, also={"x": b"x"})  # there is a branch
     trigger = red_main(forge)
@@ -69,7 +69,7 @@ def test_a_failed_run_is_claimed_in_nine_calls() -> None:
     assert not found.asked and not found.diagnosis_only
     assert [call.method for call in forge.calls] == [
         *("permission", "run", "branch"),
-        *("branch", "file", "file", "create_commit", "move_branch"),
+        *("branch", "file", "create_commit", "move_branch"),
     ]
     assert len(ledger_lines(forge)) == 1
 

@@ -82,7 +82,7 @@ class World:
         return next(entry for entry in self.ledger.entries() if entry.attempt == f"{number:016x}")
 
 
-def written(forge: FakeForge, prefix: str = "ledger/2") -> list[str]:
+def written(forge: FakeForge, prefix: str = "ledger/a") -> list[str]:
     files = forge.commits[forge.branches[BRANCH]].files
     return [line for path in sorted(files) if path.startswith(prefix) for line in files[path][1].decode().splitlines()]
 
@@ -107,12 +107,12 @@ def test_an_attempt_from_its_beginning_to_its_end() -> None:
     json.loads(written(world.forge)[0])
 
 
-def test_an_end_is_safe_to_repeat_and_costs_five_calls() -> None:
+def test_an_end_is_safe_to_repeat_and_costs_four_calls() -> None:
     world = World()
     world.begin(claim(1))
     world.forge.calls.clear()
     world.end(1)
-    assert [call.method for call in world.forge.calls] == ["branch", "file", "file", "create_commit", "move_branch"]
+    assert [call.method for call in world.forge.calls] == ["branch", "file", "create_commit", "move_branch"]
     before = world.forge.branches[BRANCH]
     world.clock.sleep(100)
     world.end(1)
@@ -137,19 +137,20 @@ def test_files_that_go_along_with_an_end_are_written_even_where_the_line_is_lost
     assert {"traces/1.md", "traces/2.md"} <= set(world.forge.commits[world.forge.branches[BRANCH]].files)
 
 
-def test_an_attempt_of_last_month_is_ended_where_it_stands() -> None:
+def test_old_attempts_are_laid_away_month_by_month() -> None:
     world = World()
     world.clock.time += datetime(2027, 1, 31, 23, 59, tzinfo=UTC).timestamp() - world.clock.now()
     world.begin(claim(1))
     world.clock.sleep(600)
     world.begin(claim(2))
     world.end(1)
-    files = world.forge.commits[world.forge.branches[BRANCH]].files
-    assert {"ledger/2027-01.jsonl", "ledger/2027-02.jsonl"} <= set(files)
-    assert len(written(world.forge)) == 2
-    assert world.state(1).state is State.ENDED
-    world.clock.sleep(40 * 24 * HOUR)
-    assert [entry.attempt for entry in world.ledger.entries()] == [claim(2).attempt]
+    assert [entry.attempt for entry in world.ledger.entries()] == [claim(1).attempt, claim(2).attempt]
+    lines = written(world.forge)
+    world.clock.sleep(70 * 24 * HOUR)
+    world.begin(claim(3))
+    assert [entry.attempt for entry in world.ledger.entries()] == [claim(3).attempt]
+    assert written(world.forge, "ledger/2027-01") + written(world.forge, "ledger/2027-02") == lines
+    assert len(written(world.forge)) == 1
 
 
 # --- who is in the way ----------------------------------------------------------------------------------------------
@@ -396,18 +397,18 @@ def test_lines_that_cannot_be_read_are_kept_aside_and_said() -> None:
         "\ufffd" * 10,
         line.replace('"sha":"0', '"sha":"x'),
     ]
-    world.forge.push(BRANCH, {"ledger/2027-01.jsonl": "\r\n\n".join([corrupt[0], line, *corrupt[1:]])})
+    world.forge.push(BRANCH, {"ledger/attempts.jsonl": "\r\n\n".join([corrupt[0], line, *corrupt[1:]])})
     entries = world.ledger.entries()
     assert [entry.attempt for entry in entries] == [claim(1).attempt]
     assert world.ledger.problems == (
-        "6 line(s) of ledger/2027-01.jsonl cannot be read and do not count; "
-        "the next write moves them to ledger/corrupt-2027-01.jsonl",
+        "6 line(s) of ledger/attempts.jsonl cannot be read and do not count; "
+        "the next write moves them to ledger/corrupt.jsonl",
     )
     world.begin(claim(2))
     assert len(written(world.forge)) == 2
     assert [kept.strip() for kept in written(world.forge, "ledger/corrupt")] == corrupt
     assert world.ledger.entries() and world.ledger.problems == ()
-    world.forge.push(BRANCH, {"ledger/2027-01.jsonl": "\n".join([*written(world.forge), corrupt[0], "more"])})
+    world.forge.push(BRANCH, {"ledger/attempts.jsonl": "\n".join([*written(world.forge), corrupt[0], "more"])})
     world.end(1)
     assert [kept.strip() for kept in written(world.forge, "ledger/corrupt")] == [*corrupt, "{torn", "more"]
 
@@ -419,13 +420,13 @@ def test_bytes_that_are_no_text_and_lines_without_end_are_kept_too() -> None:
     world.forge.push(BRANCH, {"x": "y"})
     forge = world.forge
     sha = forge.branches[BRANCH]
-    mode, content = forge.commits[sha].files["ledger/2027-01.jsonl"]
+    mode, content = forge.commits[sha].files["ledger/attempts.jsonl"]
     forge.commits[sha] = replace(
         forge.commits[sha],
-        files={**forge.commits[sha].files, "ledger/2027-01.jsonl": (mode, content + b"\n".join(raw))},
+        files={**forge.commits[sha].files, "ledger/attempts.jsonl": (mode, content + b"\n".join(raw))},
     )
     world.end(1)
-    kept = forge.commits[forge.branches[BRANCH]].files["ledger/corrupt-2027-01.jsonl"][1]
+    kept = forge.commits[forge.branches[BRANCH]].files["ledger/corrupt.jsonl"][1]
     assert kept == b"".join(line + b"\n" for line in raw)
 
 
@@ -434,7 +435,7 @@ def test_a_line_of_a_later_version_counts_and_stays_as_it_is() -> None:
     world.begin(claim(1, pull=5))
     (line,) = written(world.forge)
     later = line[:-1] + ',"mood":"good"}'
-    world.forge.push(BRANCH, {"ledger/2027-01.jsonl": later + "\n"})
+    world.forge.push(BRANCH, {"ledger/attempts.jsonl": later + "\n"})
     world.begin(claim(2, pull=5))
     assert later in written(world.forge) and len(world.ledger.entries()) == 2
 
@@ -444,7 +445,7 @@ def test_a_link_in_the_ledger_is_not_repeated() -> None:
     world = World()
     world.begin(claim(1, sha="a" * 40))
     (line,) = written(world.forge)
-    world.forge.push(BRANCH, {"ledger/2027-01.jsonl": line.replace("https://github.test/", "https://evil.test/")})
+    world.forge.push(BRANCH, {"ledger/attempts.jsonl": line.replace("https://github.test/", "https://evil.test/")})
     assert world.begin(claim(2, sha="a" * 40)) == Busy(f"https://github.test/{REPOSITORY}/actions/runs/10001")
 
 
