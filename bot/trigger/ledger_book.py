@@ -1,4 +1,4 @@
-"""The ledger as files: one JSON line an attempt, changed in place; what cannot be read, and what is old, is kept aside."""
+"""The ledger as files: one JSON line an attempt, changed in place; what is old or cannot be read is kept aside."""
 
 from __future__ import annotations
 
