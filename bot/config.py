@@ -38,16 +38,35 @@ class ModelSettings:
     api_key_env: str = "XAI_API_KEY"
     api_key: str = field(default="", repr=False)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    context: int = 256_000  # tokens
+    providers: tuple[Provider, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Another endpoint to ask where the ones before it fail. `model` "": as model.name. kind: "openai" or "xai"."""
+
+    name: str
+    base_url: str
+    api_key_env: str
+    api_key: str = field(default="", repr=False)
+    model: str = ""
+    kind: str = "openai"
 
 
 @dataclass(frozen=True, slots=True)
 class RepairLimits:
-    """What a run may spend. `cost_usd` None: no limit in money."""
+    """What a run may spend. `cost_usd` None: no limit in money. tokens: of all requests, prompt and reply together.
+
+    candidates: conversations that may look for one repair side by side.
+    """
 
     attempts: int = 5
     minutes: float = 30.0
     cost_usd: float | None = 1.0
     clusters: int = 3
+    tokens: int = 2_000_000
+    candidates: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Adapters translate foreign exceptions into these with `raise … from`.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,15 +38,30 @@ class ForgeError(BotError):
         self.status = status
 
 
+class ModelFault(StrEnum):
+    """What kind of failure a model's endpoint showed: what a caller can do about it depends on that."""
+
+    OTHER = "other"
+    AUTHENTICATION = "authentication"  # 401, 403, a bad key: another provider may help, repeating does not
+    CREDIT = "credit"  # out of money there
+    RATE_LIMIT = "rate_limit"
+    UNAVAILABLE = "unavailable"  # 5xx, unreachable, broken stream, after the budgeted retries
+    DEADLINE = "deadline"
+    CONTEXT_TOO_LONG = "context_too_long"  # a smaller request may do
+    TOOLS_REFUSED = "tools_refused"  # the endpoint or model takes no tools: ask without
+    MALFORMED = "malformed"  # an answer that no reading can use
+
+
 class ModelError(BotError):
     """The model's endpoint refused, did not answer, or answered with what no reading can use.
 
     `usage` (bot.ports.Usage) is what the failed calls cost; malformed and broken replies are charged too.
     """
 
-    def __init__(self, message: str, *, usage: Usage | None = None) -> None:
+    def __init__(self, message: str, *, usage: Usage | None = None, fault: ModelFault = ModelFault.OTHER) -> None:
         super().__init__(message)
         self.usage = usage
+        self.fault = fault
 
 
 class SandboxError(BotError):

@@ -53,6 +53,7 @@ class EventKind(StrEnum):
     BASE = "base"
     LOCATIONS = "locations"
     REQUEST = "request"
+    STREAM = "stream"
     REPLY = "reply"
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
@@ -277,12 +278,35 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that the model may call. `parameters`: JSON schema of its arguments, an object without further members."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call as the model wrote it. `arguments` is text that should be a JSON object, and may be anything."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation; role is "system", "user" or "assistant"."""
+    """One message of a conversation; role is "system", "user", "assistant" or "tool".
+
+    tool_calls: of an assistant's message. tool_call_id: which call a tool's message answers.
+    """
 
     role: str
     content: str
     reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +319,15 @@ class ReplySchema:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request. `seconds` is the deadline of the whole reply."""
+    """One request. `seconds` is the deadline of the whole reply. tools and schema are never given together.
+
+    must_call: the reply has to be a call of a tool (where the endpoint can be told so).
+    """
 
     messages: tuple[Message, ...]
     schema: ReplySchema | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    must_call: bool = False
     max_completion_tokens: int = 32_000
     seconds: float = 900.0
     conversation: str = ""  # constant in a run, for the endpoint's cache
@@ -313,15 +342,41 @@ class ModelReply:
     model: str
     finish_reason: str
     usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class ReplyPart(StrEnum):
+    """What a piece of a streamed reply is a piece of. RESTART: what came before is void, the request is repeated."""
+
+    TEXT = "text"
+    REASONING = "reasoning"
+    TOOL = "tool"
+    RESTART = "restart"
+
+
+OnPart: TypeAlias = Callable[[ReplyPart, str], None]
+"""Takes pieces of a reply as they arrive."""
 
 
 class Model(Protocol):
-    """A chat model. Errors are ModelError, whose `usage` says what the failed calls cost."""
+    """A chat model. Errors are ModelError: `usage` says what the failed calls cost, `fault` what kind it is."""
 
     name: str
 
-    def complete(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
-        """`on_text` receives text and reasoning as they arrive."""
+    def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
+        """`on_part` receives text, reasoning and tool calls as they arrive."""
+        ...
+
+
+class History(Protocol):
+    """What changed lately in the repository, for whoever looks for a cause. Texts are bounded and untrusted."""
+
+    def log(self, path: str = "", limit: int = 20) -> tuple[CommitInfo, ...]:
+        """Newest first; those that touched `path` ("" = all). As far back as the clone goes."""
+        ...
+
+    def show(self, revision: str, path: str = "") -> str | None:
+        """Message and diff of one commit, of `path` alone where it is given; None for an unknown revision."""
         ...
 
 

@@ -23,7 +23,7 @@ from bot.adapters.openai_faults import Fault, place, redact, status_fault, strea
 from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong, messages_of
 from bot.config import ModelSettings, Price
 from bot.errors import ConfigError, ModelError
-from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, Usage
+from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, Usage
 
 _PAUSES = (1.0, 4.0, 15.0)
 """Seconds before each repetition: one more than these are the tries."""
@@ -65,8 +65,8 @@ class OpenAIModel:
         self._prices = prices
         self._refused: frozenset[str] = frozenset()
 
-    def complete(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
-        """`request.seconds` bounds all tries together; a repeated one streams to `on_text` from its beginning again.
+    def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
+        """`request.seconds` bounds all tries together; a repeated one streams to `on_part` from its beginning again.
 
         Raises ModelError for what repeating does not mend.
         """
@@ -75,7 +75,7 @@ class OpenAIModel:
         pauses = iter(_PAUSES)
         while True:
             sent = self._parameters(request)
-            outcome = self._once(request, sent, deadline, on_text)
+            outcome = self._once(request, sent, deadline, on_part)
             spent += outcome.usage
             if isinstance(outcome, ModelReply):
                 return replace(outcome, usage=spent)
@@ -109,10 +109,10 @@ class OpenAIModel:
         request: ModelRequest,
         sent: Mapping[str, JsonValue],
         deadline: float,
-        on_text: Callable[[str], None] | None,
+        on_part: OnPart | None,
     ) -> ModelReply | _Failed:
         began = self._clock.monotonic()
-        assembly = Assembly(on_text)
+        assembly = Assembly(on_part)
         watch = _Watch()
         fault = None
         with watch.until(deadline - began):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from bot.budget import cost_of, price_for
 from bot.config import Price
-from bot.ports import JsonValue, ModelRequest, Usage
+from bot.ports import JsonValue, ModelRequest, OnPart, ReplyPart, Usage
 
 REPLY_CHARACTERS = 2_000_000
 """More than any model writes in one reply: what is longer never ends."""
@@ -26,8 +26,8 @@ class ReplyTooLong(Exception):  # noqa: N818 (translated by the adapter; never l
 class Assembly:
     """Takes the frames of one reply as decoded JSON of any shape; what does not fit the protocol is passed over."""
 
-    def __init__(self, on_text: Callable[[str], None] | None) -> None:
-        self._on_text = on_text
+    def __init__(self, on_part: OnPart | None) -> None:
+        self._on_part = on_part
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._size = 0
@@ -69,18 +69,18 @@ class Assembly:
             self.finish_reason = finish[:100]
         if isinstance(delta, Mapping):
             reasoning = next((delta[name] for name in _REASONING_FIELDS if delta.get(name)), "")
-            self._append(self._reasoning, reasoning)
-            self._append(self._text, delta.get("content"))
+            self._append(self._reasoning, ReplyPart.REASONING, reasoning)
+            self._append(self._text, ReplyPart.TEXT, delta.get("content"))
 
-    def _append(self, parts: list[str], value: JsonValue) -> None:
+    def _append(self, parts: list[str], part: ReplyPart, value: JsonValue) -> None:
         if not isinstance(value, str) or not value:
             return
         self._size += len(value)
         if self._size > REPLY_CHARACTERS:
             raise ReplyTooLong
         parts.append(value)
-        if self._on_text is not None:
-            self._on_text(value)
+        if self._on_part is not None:
+            self._on_part(part, value)
 
     def usage(self, request: ModelRequest, asked: str, prices: Mapping[str, Price], seconds: float) -> Usage:
         """What it cost: by the endpoint's count, else (a reply that broke off) estimated from the bytes."""

@@ -48,6 +48,9 @@ class Progress:
             case EventKind.REQUEST:
                 self.doing = f"asking {_line(data, 'model') or 'the model'}"
                 return (self.doing,) if verbose else ()
+            case EventKind.STREAM:
+                self.doing = "the model thinks" if text(data, "part") == "reasoning" else "the model writes"
+                return ()
             case EventKind.REPLY:
                 self.doing = ""
                 return self._reply(data) if verbose else ()

@@ -13,10 +13,13 @@ as untrusted text.
 | evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
 | base | run_id, tests, failed, seconds, flaky: [node id], not_reproduced: [node id] |
 | locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |
-| request | repair, model, conversation, earlier_messages (count), messages: [{role, content}] (the new ones) |
-| reply | repair, model (as served), text, reasoning, finish_reason, seconds |
-| tool_call | repair, name, arguments |
-| tool_result | repair, name, result |
+| request | repair, model, conversation, earlier_messages (count), key (SHA-256 of the whole request, canonical),
+|         | messages: [{role, content, tool_calls?, tool_call_id?}] (the new ones), tools: [name] |
+| stream | repair, part (text, reasoning, tool, restart), text: what arrived since the last one, redacted as joined |
+| reply | repair, model (as served), text, reasoning, tool_calls: [{id, name, arguments}], finish_reason, seconds,
+|       | provider |
+| tool_call | repair, id, name, arguments (text as the model wrote it) |
+| tool_result | repair, id, name, ok, result, seconds |
 | proposal | repair, attempt, engine, root_cause, confidence, patch, why_no_test,
 |          | new_test: {path, source, explanation} or null |
 | applied | repair, attempt, patch_sha256, files: [path] |

@@ -66,7 +66,7 @@ def test_reply_is_assembled() -> None:
     parts: list[str] = []
     text = "The comparison is off by one. " * 20
     with ModelServer([say(text, reasoning="let me think")]) as server:
-        reply = model(server).complete(REQUEST, parts.append)
+        reply = model(server).complete(REQUEST, lambda part, text: parts.append(text))
     assert (reply.text, reply.reasoning, reply.model, reply.finish_reason) == (
         text,
         "let me think",

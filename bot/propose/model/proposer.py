@@ -124,7 +124,13 @@ class ModelProposer:
         size = tokens(*(message.content + message.reasoning for message in self._messages))
         if not self._budget.can_afford(size, MAX_COMPLETION_TOKENS, self._price):
             return self._budget.reason
-        return ModelRequest(self._messages, SCHEMA, MAX_COMPLETION_TOKENS, seconds, self._conversation)
+        return ModelRequest(
+            self._messages,
+            SCHEMA,
+            max_completion_tokens=MAX_COMPLETION_TOKENS,
+            seconds=seconds,
+            conversation=self._conversation,
+        )
 
     def _ask(self, request: ModelRequest) -> ModelReply:
         new = request.messages[self._recorded :]

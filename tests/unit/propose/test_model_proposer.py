@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -26,7 +25,7 @@ from bot.evidence.types import (
     TestReport,
 )
 from bot.patch.types import Applied, Patch, Refusal
-from bot.ports import Bench, EventKind, ModelReply, ModelRequest, Usage
+from bot.ports import Bench, EventKind, ModelReply, ModelRequest, OnPart, Usage
 from bot.propose.model.observe import observe
 from bot.propose.model.proposer import ModelProposer
 from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
@@ -68,7 +67,7 @@ class ScriptedModel:
         self.answers = list(answers)
         self.requests: list[ModelRequest] = []
 
-    def complete(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> ModelReply:
+    def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
         self.requests.append(request)
         given = self.answers.pop(0)
         if isinstance(given, ModelError):
