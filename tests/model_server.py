@@ -5,6 +5,9 @@
         ...
         server.requests[0].body["messages"]
 
+Builders of replies, from the plainest: `say` (text), `answer` and `fix` (the one-shot form), `call` and `calls` (tools),
+`error` (a status). What they build is data: `broken` and `slow` damage any of them.
+
 Replies are given in order, one a request. A reply with `match` that the request's text does not contain, and a request
 for which no reply is left, are answered with 418 and noted in `server.misses`: closing the server then fails the test.
 """
@@ -18,7 +21,7 @@ import struct
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +32,12 @@ USAGE = {
     "total_tokens": 1100,
     "prompt_tokens_details": {"cached_tokens": 200},
 }
+XAI_USAGE = USAGE | {  # reasoning stands beside the completion, and the exact cost is told
+    "total_tokens": 1150,
+    "completion_tokens_details": {"reasoning_tokens": 50},
+    "cost_in_usd_ticks": 25_000_000,
+}
+REASONING_INSIDE = USAGE | {"completion_tokens_details": {"reasoning_tokens": 50}}  # OpenAI and most others
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,22 @@ class Request:
 
     @property
     def text(self) -> str:
-        """Contents of all messages."""
-        return "\n".join(message["content"] for message in self.body["messages"])
+        """Contents of all messages; an assistant's that only calls tools has none."""
+        return "\n".join(message["content"] or "" for message in self.body["messages"])
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools that are offered, in their order."""
+        return tuple(tool["function"]["name"] for tool in self.body.get("tools", ()))
+
+    @property
+    def results(self) -> dict[str, str]:
+        """What the tools answered, by the id of the call."""
+        return {
+            message["tool_call_id"]: message["content"]
+            for message in self.body["messages"]
+            if message["role"] == "tool"
+        }
 
 
 def chunk(
@@ -102,6 +125,126 @@ def say(
     if usage is not None:
         events.append(chunk(usage=usage, model=model))
     return Reply((*events, "[DONE]"), match=match)
+
+
+def call(
+    name: str,
+    arguments: Mapping[str, Any] | str,
+    *,
+    id: str | None = "call_1",
+    text: str = "",
+    reasoning: str = "",
+    pieces: int = 0,
+    streamed: bool = True,
+    usage: Mapping[str, Any] | None = USAGE,
+    finish: str | None = "tool_calls",
+    model: str = "scripted-1",
+    match: str = "",
+) -> Reply:
+    """A reply that calls one tool. arguments: a mapping, or the text that stands for it, however wrong.
+
+    id None: the endpoint gives none. pieces: length of the fragments that the arguments come in, 0 = whole.
+    streamed False: one JSON body instead of a stream. finish None: no reason is told.
+    """
+    return calls(
+        [(name, arguments)],
+        ids=[id],
+        text=text,
+        reasoning=reasoning,
+        pieces=pieces,
+        streamed=streamed,
+        usage=usage,
+        finish=finish,
+        model=model,
+        match=match,
+    )
+
+
+def calls(
+    wanted: Sequence[tuple[str, Mapping[str, Any] | str]],
+    *,
+    ids: Sequence[str | None] | None = None,
+    text: str = "",
+    reasoning: str = "",
+    pieces: int = 0,
+    streamed: bool = True,
+    usage: Mapping[str, Any] | None = USAGE,
+    finish: str | None = "tool_calls",
+    model: str = "scripted-1",
+    match: str = "",
+) -> Reply:
+    """A reply that calls several tools at once, (name, arguments) each; ids default to call_1, call_2 …; see `call`."""
+    names = [f"call_{number}" for number in range(1, len(wanted) + 1)] if ids is None else ids
+    whole = [
+        {"index": at, "type": "function", "function": {"name": name, "arguments": _arguments(arguments)}}
+        | ({} if id is None else {"id": id})
+        for at, ((name, arguments), id) in enumerate(zip(wanted, names, strict=True))
+    ]
+    if not streamed:
+        message = {"role": "assistant", "content": text or None, "tool_calls": whole}
+        message |= {"reasoning_content": reasoning} if reasoning else {}
+        return unstreamed(message, finish=finish, usage=usage, model=model, match=match)
+    events = [chunk(role="assistant", model=model)]
+    events += [chunk(reasoning_content=reasoning, model=model)] if reasoning else []
+    events += [chunk(text, model=model)] if text else []
+    for each in whole:
+        events += [chunk(tool_calls=[part], model=model) for part in _fragments(each, pieces)]
+    events += [] if finish is None else [chunk(finish=finish, model=model)]
+    events += [] if usage is None else [chunk(usage=usage, model=model)]
+    return Reply((*events, "[DONE]"), match=match)
+
+
+def _arguments(arguments: Mapping[str, Any] | str) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+def _fragments(whole: dict[str, Any], pieces: int) -> list[dict[str, Any]]:
+    """One call as it is sent: whole, or its name first and then its arguments, `pieces` characters at a time."""
+    if not pieces:
+        return [whole]
+    arguments = whole["function"]["arguments"]
+    head = whole | {"function": {"name": whole["function"]["name"], "arguments": ""}}
+    parts = [arguments[at : at + pieces] for at in range(0, len(arguments), pieces)]
+    return [head, *({"index": whole["index"], "function": {"arguments": part}} for part in parts)]
+
+
+def unstreamed(
+    message: Mapping[str, Any],
+    *,
+    finish: str | None = "stop",
+    usage: Mapping[str, Any] | None = USAGE,
+    model: str = "scripted-1",
+    match: str = "",
+) -> Reply:
+    """The whole reply in one JSON body, from an endpoint that does not stream."""
+    body: dict[str, Any] = {"model": model, "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    body |= {} if usage is None else {"usage": usage}
+    return Reply(body=json.dumps(body).encode(), headers={"content-type": "application/json"}, match=match)
+
+
+def submit(
+    root_cause: str,
+    patch: str,
+    new_test: tuple[str, str] | None = None,
+    *,
+    confidence: float = 0.9,
+    risks: str = "",
+    **more: Any,
+) -> Reply:
+    """A reply that calls submit_fix; `new_test` is (path, source); `more`: see `call`."""
+    arguments = json.loads(answer(root_cause, patch, new_test, confidence=confidence, risks=risks))
+    del arguments["verdict"]
+    return call("submit_fix", arguments, **more)
+
+
+def broken(reply: Reply, after: int, *, reset: bool = False) -> Reply:
+    """The same stream, whose connection is cut after so many events."""
+    return replace(reply, cut_after=after, reset=reset)
+
+
+def slow(reply: Reply, delay: float) -> Reply:
+    """The same stream with `delay` seconds before each event."""
+    return replace(reply, delay=delay)
 
 
 def fix(
