@@ -30,6 +30,9 @@ from bot.verify.base import Base, Case, Unusable
 from bot.verify.types import Plausible
 from bot.vet.types import Grade
 
+CONFIDENT = 0.5
+"""Share of certainty, by the proposer's own word, from which on a green patch needs no person before it counts."""
+
 
 def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
     """Do the job. BotError and Cancelled pass through; what was spent until then is in `tools.budget` and `stages`."""
@@ -133,13 +136,13 @@ def _repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult
             tests=changes(base.report, None, cluster.ids),
         )
     proposal, verdict = ending.attempts[-1].proposal, ending.verdict
-    review = verdict.grade is Grade.REVIEW
+    reason, message = _review(verdict, proposal.diagnosis.confidence)
     return replace(
         result,
         targets=(*cluster.ids, *verdict.healed),
-        outcome=RunOutcome.NEEDS_REVIEW if review else RunOutcome.REPAIRED,
-        reason=StopReason.REVIEW_GRADE if review else None,
-        message="every gate is green, and a rule asks for a person's eyes" if review else "",
+        outcome=RunOutcome.REPAIRED if reason is None else RunOutcome.NEEDS_REVIEW,
+        reason=reason,
+        message=message,
         root_cause=proposal.diagnosis.root_cause,
         confidence=proposal.diagnosis.confidence,
         risks=proposal.diagnosis.risks,
@@ -151,6 +154,21 @@ def _repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult
         tests=changes(base.report, verdict.after, (*cluster.ids, *verdict.healed, *verdict.new_tests)),
         after=totals(verdict.after),
     )
+
+
+def _review(verdict: Plausible, confidence: float | None) -> tuple[StopReason | None, str]:
+    """Why a person must look before a green patch counts, (None, "") where nothing asks for it.
+
+    A proposer that states no confidence has none to be held to: the search engine's candidates are ranked, not believed.
+    """
+    unsure = confidence is not None and confidence < CONFIDENT
+    doubt = f"the proposer is only {confidence:.0%} sure of the cause" if unsure else ""
+    if verdict.grade is Grade.REVIEW:
+        message = "every gate is green, and a rule asks for a person's eyes"
+        return StopReason.REVIEW_GRADE, f"{message}; {doubt}" if doubt else message
+    if unsure:
+        return StopReason.LOW_CONFIDENCE, f"every gate is green, but {doubt} (below {CONFIDENT:.0%})"
+    return None, ""
 
 
 def _left(cluster: Cluster, most: int) -> RepairResult:

@@ -9,6 +9,7 @@ from itertools import islice
 from bot.evidence.types import Outcome
 from bot.publish.context import PublishContext, circumstances, evidence_kept, origin, try_locally, what_starts
 from bot.publish.diff import diff_stats
+from bot.publish.look_first import look_first
 from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, one_line, title
 from bot.publish.words import GATES, duration, money, outcome_words, plural, reason_words, spent, status_words
 from bot.result import AttemptResult, RepairResult, Result, RunOutcome, TestChange, Totals, VerdictName
@@ -98,6 +99,7 @@ class _Body:
                 parts.append(what_starts(context))
         if result.message or result.reason:
             parts.append(self._why(result.reason, result.message))
+        parts.append(look_first(result.repairs, rows=self._rows, width=self._cell))
         if result.sandbox is not None and not result.sandbox.isolated:
             parts.append(
                 "> **Not a sandbox:** the tests ran on the machine itself "

@@ -90,6 +90,33 @@ def test_parts_of_a_repair(change: dict[str, object], wanted: str) -> None:
     assert wanted in pull_request_body(replace(REPAIRED, repairs=(replace(REPAIR, **change),)))  # type: ignore[arg-type]
 
 
+def test_what_a_person_must_look_at_stands_on_top() -> None:
+    asked = replace(
+        REPAIR,
+        outcome=RunOutcome.NEEDS_REVIEW,
+        reason=StopReason.LOW_CONFIDENCE,
+        message="only 30% sure",
+        objections=(
+            Objection("public_signatures", "a.py", "a.py: f is removed, see @org", Grade.REVIEW),
+            Objection("suppressions", "a.py", "harmless", Grade.ALLOWED),
+        ),
+        gates=(
+            Gate(GateName.VETTED, GateStatus.REVIEW, "f is removed"),
+            Gate(GateName.MINIMAL, GateStatus.REVIEW, "14 hunks are too many"),
+        ),
+    )
+    body = pull_request_body(replace(REPAIRED, outcome=RunOutcome.NEEDS_REVIEW, repairs=(asked,)))
+    top, _, rest = body.partition("Failing: ")
+    points = [line for line in top.splitlines() if line.startswith("- ")]
+    assert points == [
+        "- **public signatures:** a.py: f is removed, see @\u200borg",
+        "- **gate minimal:** 14 hunks are too many",
+        "- **low confidence:** only 30% sure",
+    ]
+    assert rest.count("## Look at this first") == 0
+    assert "## Look at this first" not in pull_request_body(REPAIRED)
+
+
 def test_several_repairs_have_a_heading_each() -> None:
     result = replace(GAVE_UP, repairs=(REPAIR, *GAVE_UP.repairs))
     body = pull_request_body(result)
@@ -163,14 +190,14 @@ def test_hostile_text_is_inert_everywhere(text: str) -> None:
     rendered = MarkdownIt("commonmark").enable("table").render(body)
     assert set(re.findall(r"</?([a-z0-9]+)", rendered)) <= OURS
     assert rendered.count("<details>") == rendered.count("</details>") == 1
-    assert rendered.count("<h2>") == 9 and rendered.count("<table>") == 5  # as many as with harmless text
+    assert rendered.count("<h2>") == 10 and rendered.count("<table>") == 5  # as many as with harmless text
     assert not _acting(rendered)
     assert "\x1b" not in body and "\u202e" not in body
 
 
 def test_the_frame_of_the_hostile_case_is_that_of_a_harmless_one() -> None:
     rendered = MarkdownIt("commonmark").enable("table").render(render(_hostile("harmless")))
-    assert rendered.count("<h2>") == 9 and rendered.count("<table>") == 5
+    assert rendered.count("<h2>") == 10 and rendered.count("<table>") == 5
 
 
 @pytest.mark.parametrize("unit", ["@org/team fixes #1 <b> ", "`", "\n", "|", "<"])
