@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import assert_never
 
+from bot.evidence.text import head_tail
 from bot.evidence.types import Outcome, TestId, TestReport
 from bot.ports import JsonValue, Usage
 from bot.propose.types import Attempt, NewTest, StopReason
@@ -16,6 +17,8 @@ from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, U
 from bot.vet.types import Objection
 
 FORMAT = "grokfix-result/1"
+REASONING = 20_000
+"""Characters of a model's reasoning in a result; the trace has all of it."""
 
 
 class RunOutcome(StrEnum):
@@ -83,7 +86,7 @@ class AttemptResult:
     """One attempt as reported. `number` counts from 1 within a repair.
 
     patch: the diff as git read it back, or as its author wrote it where it did not apply. message: a sentence that says
-    why it was not accepted, "" where it was.
+    why it was not accepted, "" where it was. reasoning: the model's own, bounded, "" where it showed none.
     """
 
     number: int
@@ -95,6 +98,7 @@ class AttemptResult:
     gates: tuple[Gate, ...]
     usage: Usage
     seconds: float
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ def attempt_result(number: int, attempt: Attempt) -> AttemptResult:
         gates=attempt.verdict.gates,
         usage=proposal.usage,
         seconds=attempt.seconds,
+        reasoning=head_tail(proposal.reasoning, REASONING),
     )
 
 

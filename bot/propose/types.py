@@ -22,7 +22,7 @@ class NewTest:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A root cause, a unified diff as its author wrote it, and the test that proves it (None: none could be made, and
-    `why_no_test` says why)."""
+    `why_no_test` says why). reasoning: what a model thought aloud on its way here, "" where it showed nothing."""
 
     diagnosis: Diagnosis
     patch_text: str
@@ -30,6 +30,7 @@ class Proposal:
     engine: str
     usage: Usage = field(default_factory=Usage)
     why_no_test: str = ""
+    reasoning: str = ""
 
 
 class StopReason(StrEnum):
