@@ -9,7 +9,9 @@ as untrusted text.
 
 | kind | data |
 | --- | --- |
-| run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes |
+| run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes, job:
+|     | {selectors: [text], good, hint, include_work_tree, test_command: [argument],
+|     | wanted: [{id, outcome, phase, message, traceback}] or null} |
 | evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
 | base | run_id, tests, failed, seconds, flaky: [node id], not_reproduced: [node id] |
 | locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |
@@ -17,7 +19,7 @@ as untrusted text.
 |         | messages: [{role, content, tool_calls?, tool_call_id?}] (the new ones), tools: [name] |
 | stream | repair, part (text, reasoning, tool, restart), text: what arrived since the last one, redacted as joined |
 | reply | repair, model (as served), text, reasoning, tool_calls: [{id, name, arguments}], finish_reason, seconds,
-|       | provider |
+|       | provider; of a request that failed instead: fault (bot.errors.ModelFault), error (its message) |
 | tool_call | repair, id, name, arguments (text as the model wrote it) |
 | tool_result | repair, id, name, ok, result, seconds |
 | proposal | repair, attempt, engine, root_cause, confidence, patch, why_no_test,
@@ -34,4 +36,6 @@ as untrusted text.
 
 `repair` counts the clusters of a run from 1, `attempt` the attempts of one repair from 1; `sandbox_run` with phase
 "started" is also how a live view learns what runs now (purpose is a phrase: "base run", "red", "suite").
+`conversation` stands in request, stream, reply, usage, tool_call and tool_result: it tells conversations apart that run
+side by side. A `stream` comes before the `reply` whose text and reasoning it is a part of, and stays where none came.
 """

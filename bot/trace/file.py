@@ -8,7 +8,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from typing import Self
 from bot.errors import BotError, ConfigError, SandboxError
 from bot.ports import Clock, EventKind, JsonValue
 from bot.trace.redact import Redactor
+from bot.trace.streams import HeldStreams
 
 FORMAT = "grokfix-trace/1"
 LONGEST_TEXT = 1_000_000
@@ -44,6 +45,7 @@ class TraceFile:
         self._whole = hashlib.sha256()
         self._previous = ""
         self._fault = ""
+        self._streams = HeldStreams(redactor)
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -55,12 +57,20 @@ class TraceFile:
             raise
 
     def record(self, kind: EventKind, **data: JsonValue) -> int:
-        """Append one event, redacted, and return its sequence number (from 1)."""
+        """Append one event, redacted, and return its sequence number (from 1).
+
+        Pieces of a stream are held back until no secret can reach over their end (HeldStreams); the number is then that
+        of the latest event in the file.
+        """
         assert not _RESERVED & data.keys(), f"event data may not use the names {sorted(_RESERVED)}"
         with self._lock:
-            seconds = round(self._clock.monotonic() - self._began, 3)
-            self._append({"seq": self._events + 1, "t": seconds, "kind": kind.value, "prev": self._previous, **data})
-            self._events += 1
+            if self._fault:
+                raise SandboxError(self._fault)
+            if kind is EventKind.STREAM:
+                self._append_stream(self._streams.feed(data))
+            else:
+                self._append_stream(self._streams.before(kind, data))
+                self._append_event(kind, data)
             return self._events
 
     @property
@@ -70,9 +80,14 @@ class TraceFile:
             return self._whole.hexdigest()
 
     def close(self) -> None:
-        """Idempotent; recording afterwards raises SandboxError."""
+        """Idempotent; recording afterwards raises SandboxError, and so does this where the disk refuses the rest."""
         with self._lock:
-            if self._descriptor >= 0:
+            if self._descriptor < 0:
+                return
+            try:
+                if not self._fault:
+                    self._append_stream(self._streams.flush())
+            finally:
                 os.close(self._descriptor)
                 self._descriptor = -1
                 self._fault = self._fault or f"the trace {self.path} is closed"
@@ -85,9 +100,16 @@ class TraceFile:
     ) -> None:
         self.close()
 
+    def _append_stream(self, pieces: Iterator[Mapping[str, JsonValue]]) -> None:
+        for data in pieces:
+            self._append_event(EventKind.STREAM, data)
+
+    def _append_event(self, kind: EventKind, data: Mapping[str, JsonValue]) -> None:
+        seconds = round(self._clock.monotonic() - self._began, 3)
+        self._append({"seq": self._events + 1, "t": seconds, "kind": kind.value, "prev": self._previous, **data})
+        self._events += 1
+
     def _append(self, record: Mapping[str, JsonValue]) -> None:
-        if self._fault:
-            raise SandboxError(self._fault)
         # The chain and the counters are our own values; a secret that looks like part of a hash cannot tear them.
         own = {name: value for name, value in record.items() if name in _RESERVED or name == "format"}
         data = self._redactor.redact_json({name: value for name, value in record.items() if name not in own})

@@ -22,12 +22,13 @@ from itertools import compress
 from urllib.parse import quote, quote_plus
 
 from bot.ports import JsonValue
-from bot.trace.shapes import LONGEST_SHAPE, Span, shape_spans
+from bot.trace.shapes import LONGEST_SHAPE, Span, settled, shape_spans
 
 MARK = "[redacted]"
 MINIMUM = 6
 _MARK = MARK.encode()
 _MAXIMUM_DEPTH = 64
+_STEP = 256  # bytes that a stream gathers before it looks again: looking costs as much as all that is kept
 
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 _OTHER = bytes(set(range(256)) - set(_ALPHANUMERIC))
@@ -75,8 +76,10 @@ class Redactor:
         values = sorted({secret.strip() for secret in secrets if len(secret.strip()) >= MINIMUM}, key=len, reverse=True)
         self._exact = tuple(dict.fromkeys(form for value in values for form in _verbatim(value)))
         self._needles = tuple(dict.fromkeys(needle for value in values for needle in _needles(value)))
-        self.holdback = max([LONGEST_SHAPE, *(4 * len(needle.text) for needle in self._needles)])
-        """Bytes that a stream keeps back: white space and punctuation may stretch a needle fourfold."""
+        self.reach = max((4 * len(needle.text) for needle in self._needles), default=0)
+        """Bytes that one secret covers: white space and punctuation may stretch a needle fourfold."""
+        self.holdback = max(2 * LONGEST_SHAPE, self.reach)
+        """Bytes that a stream keeps back at most."""
 
     def redact(self, text: str) -> str:
         """`text` with every secret replaced. Linear in its length."""
@@ -118,28 +121,34 @@ class Redactor:
 
 
 class StreamRedactor:
-    """Redacts text that arrives in pieces: a secret across two pieces is found, for the end is held back."""
+    """Redacts text that arrives in pieces: a secret across two pieces is found, for as much of the end is held back as
+    a secret may have begun in. That is little while nothing there looks like the beginning of a token."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._kept = b""
+        self._seen = 0
 
     def feed(self, text: str) -> str:
-        """The part of all that was fed which is safe to show now."""
+        """The part of all that was fed which is safe to show now; "" for most small pieces."""
         self._kept += text.encode("utf-8", "surrogatepass")
-        if len(self._kept) < 2 * self._redactor.holdback:
+        if len(self._kept) < self._seen + _STEP:
             return ""
         spans = self._redactor._spans(self._kept)
-        cut = len(self._kept) - self._redactor.holdback
-        while cut < len(self._kept) and self._kept[cut] & 0xC0 == 0x80:  # inside a UTF-8 sequence
-            cut += 1
+        whole = len(self._kept) >= 2 * self._redactor.holdback
+        cut = min(settled(self._kept), len(self._kept) - self._redactor.reach)
+        while 0 < cut < len(self._kept) and self._kept[cut] & 0xC0 == 0x80:  # inside a UTF-8 sequence
+            cut -= 1
         for start, end in spans:
             if start < cut < end:
-                cut = start if start else end  # a span that fills all that is kept is as long as spans get
-        return self._release(cut, spans)
+                cut = start if start or not whole else end  # one that fills all that is kept is as long as spans get
+        out = self._release(max(0, cut), spans)
+        self._seen = len(self._kept)
+        return out
 
     def flush(self) -> str:
         """The rest; the stream is over."""
+        self._seen = 0
         return self._release(len(self._kept), self._redactor._spans(self._kept))
 
     def _release(self, cut: int, spans: list[Span]) -> str:

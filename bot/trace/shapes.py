@@ -60,3 +60,31 @@ def shape_spans(data: bytes) -> Iterator[Span]:
             yield edge.start(), following.end()
         elif body := _PEM_BODY.match(data, edge.end(), edge.end() + LONGEST_SHAPE):
             yield edge.start(), body.end()
+
+
+# How each shape begins, and how many bytes from there it may still grow. One that has begun is waited for.
+_OPENINGS = tuple(
+    (re.compile(pattern), reach)
+    for pattern, reach in (
+        (rb"gh[pousr]_|github_pat_|glpat-|sk-|xai-|AKIA|ASIA|AIza|xox[abeoprs]-|npm_", 280),
+        (rb"://", 336),
+        (rb"pypi-AgEI", 1_040),
+        (rb"(?i:bearer|authorization)", 4_160),
+        (rb"eyJ", 14_400),
+        (rb"-----BEGIN ", LONGEST_SHAPE + 64),
+    )
+)
+_LONGEST_OPENING = 13
+_WORD = re.compile(rb"[A-Za-z0-9_-]{1,300}\Z")
+
+
+def settled(data: bytes) -> int:
+    """How many bytes of `data`, the end of a stream so far, no shape can reach any more, whatever comes next."""
+    cut = max(0, len(data) - _LONGEST_OPENING)
+    for opening, reach in _OPENINGS:
+        match = opening.search(data, max(0, len(data) - reach))
+        if match:
+            cut = min(cut, match.start())
+    # A shape looks at the character before it: a word is not cut in two, unless it is longer than words are.
+    word = _WORD.search(data, max(0, cut - 300), cut)
+    return word.start() if word and word.end() == cut and word.start() else cut
