@@ -159,7 +159,7 @@ def _repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult
 def _review(verdict: Plausible, confidence: float | None) -> tuple[StopReason | None, str]:
     """Why a person must look before a green patch counts, (None, "") where nothing asks for it.
 
-    A proposer that states no confidence has none to be held to: the search engine's candidates are ranked, not believed.
+    A proposer that states no confidence has none to be held to: the search engine ranks its candidates, that is all.
     """
     unsure = confidence is not None and confidence < CONFIDENT
     doubt = f"the proposer is only {confidence:.0%} sure of the cause" if unsure else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -65,6 +65,26 @@ def dotted(node: ast.AST) -> str:
         head = dotted(node.value)
         return f"{head}.{node.attr}" if head else node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def origins(tree: ast.AST) -> dict[str, str]:
+    """Local name → dotted origin, from the imports of a file ("p" → "pickle", "run" → "subprocess.run")."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return found
+
+
+def resolved(node: ast.AST, known: Mapping[str, str]) -> str:
+    """The dotted name of a node with its first part as `origins` knows it."""
+    head, dot, rest = dotted(node).partition(".")
+    return known.get(head, head) + dot + rest
 
 
 def literals(node: ast.AST) -> Iterator[object]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from bot.vet.subject import EditedFile, Subject
-from bot.vet.syntax import bound_names, dotted, fresh
+from bot.vet.syntax import bound_names, dotted, fresh, origins, resolved
 from bot.vet.types import Grade, Objection
 
 NAME = "test_mocks"
@@ -23,7 +23,7 @@ def check(subject: Subject) -> Iterator[Objection]:
     they import may be replaced: a clock, the network)."""
     patched = {_module(file.path): _defined(file) for file in subject.source()}
     for file in subject.tests():
-        origins = _origins(file.tree_after)
+        known = origins(file.tree_after)
         for call in fresh(file.tree_before, file.tree_after, ast.Call):
             word = dotted(call.func)
             if (
@@ -33,12 +33,12 @@ def check(subject: Subject) -> Iterator[Objection]:
             ):
                 message = f"{file.path}:{call.lineno} adds {word}() to an existing file of tests"
                 yield Objection(NAME, file.path, message, Grade.BLOCKED, call.lineno)
-            elif _is_patcher(word) and (target := _target(call, origins, patched)):
+            elif _is_patcher(word) and (target := _target(call, known, patched)):
                 message = f"{file.path}:{call.lineno} replaces {target}, which the patch is about"
                 yield Objection(NAME, file.path, message, Grade.BLOCKED, call.lineno)
         for assignment in fresh(file.tree_before, file.tree_after, ast.Assign):
             for node in assignment.targets:
-                target = _subject_of(_resolved(node, origins), patched) if isinstance(node, ast.Attribute) else None
+                target = _subject_of(resolved(node, known), patched) if isinstance(node, ast.Attribute) else None
                 if target:
                     message = f"{file.path}:{assignment.lineno} overwrites {target}, which the patch is about"
                     yield Objection(NAME, file.path, message, Grade.BLOCKED, assignment.lineno)
@@ -52,14 +52,12 @@ def _is_patcher(word: str) -> bool:
     return word == "setattr" or (last in _PATCHERS and of_a_tool)
 
 
-def _target(call: ast.Call, origins: dict[str, str], patched: dict[str, set[str]]) -> str | None:
+def _target(call: ast.Call, known: dict[str, str], patched: dict[str, set[str]]) -> str | None:
     """What a patching call replaces, where a patched module defines it."""
     if not call.args:
         return None
     first = call.args[0]
-    name = (
-        first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else _resolved(first, origins)
-    )
+    name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else resolved(first, known)
     second = call.args[1] if len(call.args) > 1 else None
     if isinstance(second, ast.Constant) and isinstance(second.value, str) and not isinstance(first, ast.Constant):
         name = f"{name}.{second.value}"
@@ -68,30 +66,10 @@ def _target(call: ast.Call, origins: dict[str, str], patched: dict[str, set[str]
 
 def _subject_of(name: str, patched: dict[str, set[str]]) -> str | None:
     for module, defined in patched.items():
-        for known in (module, module.removeprefix("src.").removeprefix("lib.")):
-            if name.startswith(f"{known}.") and name.removeprefix(f"{known}.").partition(".")[0] in defined:
+        for alias in (module, module.removeprefix("src.").removeprefix("lib.")):
+            if name.startswith(f"{alias}.") and name.removeprefix(f"{alias}.").partition(".")[0] in defined:
                 return name
     return None
-
-
-def _resolved(node: ast.AST, origins: dict[str, str]) -> str:
-    head, dot, rest = dotted(node).partition(".")
-    return origins.get(head, head) + dot + rest
-
-
-def _origins(tree: ast.AST) -> dict[str, str]:
-    """Local name → dotted origin, from the imports of a file."""
-    origins = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                origins[alias.asname or alias.name.partition(".")[0]] = (
-                    alias.name if alias.asname else alias.name.partition(".")[0]
-                )
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                origins[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-    return origins
 
 
 def _module(path: str) -> str:
