@@ -40,18 +40,34 @@ class ModelSettings:
     prices: Mapping[str, Price] = field(default_factory=dict)
     context: int = 256_000  # tokens
     providers: tuple[Provider, ...] = ()
+    provider: str = ""  # what to call this endpoint; "" = its host
+
+    def endpoints(self) -> tuple[ModelSettings, ...]:
+        """Those that may be asked, this one and then its providers in order: their key is there, or they need none."""
+        others = (
+            replace(
+                self,
+                name=each.model or self.name,
+                base_url=each.base_url,
+                api_key_env=each.api_key_env,
+                api_key=each.api_key,
+                provider=each.name,
+                providers=(),
+            )
+            for each in self.providers
+        )
+        return tuple(each for each in (replace(self, providers=()), *others) if each.api_key or not each.api_key_env)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Another endpoint to ask where the ones before it fail. `model` "": as model.name. kind: "openai" or "xai"."""
+    """Another endpoint to ask where the ones before it fail. model "": as model.name. api_key_env "": needs no key."""
 
     name: str
     base_url: str
-    api_key_env: str
+    api_key_env: str = ""
     api_key: str = field(default="", repr=False)
     model: str = ""
-    kind: str = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +183,7 @@ def load(
     max_attempts: int | None = None,
     max_minutes: float | None = None,
     max_cost: float | None = None,
+    candidates: int | None = None,
     test_command: str | None = None,
 ) -> Settings:
     """Merge defaults, the file's `text` (None: there is no file) and the flags, in that order.
@@ -190,6 +207,7 @@ def load(
         attempts=max_attempts or settings.limits.attempts,
         minutes=max_minutes or settings.limits.minutes,
         cost_usd=settings.limits.cost_usd if max_cost is None else max_cost,
+        candidates=candidates or settings.limits.candidates,
     )
     suites = settings.suites
     if test_command is not None:
@@ -238,12 +256,19 @@ def _from_file(file: File, environment: Mapping[str, str], name: str) -> Setting
             )
             for served, price in file.model.prices.items()
         },
+        context=file.model.context or base.model.context,
+        providers=tuple(
+            Provider(each.name, each.base_url, each.api_key_env, environment.get(each.api_key_env, ""), each.model)
+            for each in file.model.providers
+        ),
     )
     limits = RepairLimits(
         attempts=file.limits.attempts or base.limits.attempts,
         minutes=file.limits.minutes or base.limits.minutes,
         cost_usd=base.limits.cost_usd if file.limits.cost_usd is None else file.limits.cost_usd,
         clusters=file.limits.clusters or base.limits.clusters,
+        tokens=file.limits.tokens or base.limits.tokens,
+        candidates=file.limits.candidates or base.limits.candidates,
     )
     box = base.sandbox.limits
     box = replace(

@@ -60,11 +60,32 @@ class PriceEntry(_Strict):
     long_factor: float = Field(1.0, ge=1)
 
 
+class ProviderEntry(_Strict):
+    name: str = Field(min_length=1, max_length=100, description="what reports call it")
+    base_url: str = Field(pattern=r"^https?://", description="OpenAI-compatible endpoint")
+    api_key_env: str = Field(
+        "", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="variable with its key; none: needs no key"
+    )
+    model: str = Field("", description="model to ask for there; default: model.name")
+
+
 class ModelSection(_Strict):
     name: str | None = Field(None, min_length=1, description="model to ask for")
     base_url: str | None = Field(None, pattern=r"^https?://", description="OpenAI-compatible endpoint")
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable with the key")
     prices: dict[str, PriceEntry] = Field(default_factory=dict, description="by served model name")
+    context: int | None = Field(None, ge=2_000, description="tokens that the model takes, prompt and reply together")
+    providers: list[ProviderEntry] = Field(
+        default_factory=list, max_length=10, description="endpoints to ask in this order where the first one fails"
+    )
+
+    @field_validator("providers")
+    @classmethod
+    def _unique(cls, providers: list[ProviderEntry]) -> list[ProviderEntry]:
+        names = [provider.name for provider in providers]
+        if len(names) != len(set(names)):
+            raise ValueError("two providers have the same name")
+        return providers
 
 
 class LimitsSection(_Strict):
@@ -72,6 +93,8 @@ class LimitsSection(_Strict):
     minutes: float | None = Field(None, gt=0, le=360)
     cost_usd: float | None = Field(None, ge=0)
     clusters: int | None = Field(None, ge=1, le=50)
+    tokens: int | None = Field(None, ge=1_000, description="of all requests, prompt and reply together")
+    candidates: int | None = Field(None, ge=1, le=8, description="conversations side by side for one repair")
     per_fingerprint: int | None = Field(None, ge=1, description="runs for one and the same failure")
     per_pull_request: int | None = Field(None, ge=1, description="runs for one pull request")
     per_day: int | None = Field(None, ge=1, description="runs in 24 hours")

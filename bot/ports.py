@@ -335,7 +335,10 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """What came back. `model` is the served model by the endpoint's own word. `finish_reason` "" where it told none."""
+    """What came back. `model` is the served model by the endpoint's own word. `finish_reason` "" where it told none.
+
+    provider: which of several endpoints answered, by its configured name or else its host.
+    """
 
     text: str
     reasoning: str
@@ -343,6 +346,7 @@ class ModelReply:
     finish_reason: str
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
+    provider: str = ""
 
 
 class ReplyPart(StrEnum):
