@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _report(
         commands.add_parser("report", help="read JUnit XML and console output: totals, failures, faults of the files")
     )
+    _replay(commands.add_parser("replay", help="the same run again from its trace, no model called; say what differs"))
     _trace(commands.add_parser("trace", help="render a trace as one self-contained page"))
     _init(commands.add_parser("init", help="write grokfix's workflow and settings into a repository"))
     _doctor(commands.add_parser("doctor", help="say what a repository lacks for grokfix on GitHub, and what to do"))
@@ -103,6 +104,22 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 def _report(parser: argparse.ArgumentParser) -> None:
     parser.description = "Reads test reports: JUnit XML or pytest's console output, told apart by content."
     parser.add_argument("files", nargs="+", metavar="FILE", help="report, or a glob; - is standard input")
+    _format(parser)
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Does a recorded run again at its commit: tests run for real, the model's replies come from the trace. "
+        "Where the two runs part, it says at which step."
+    )
+    parser.add_argument("trace", metavar="TRACE", help="trace.jsonl of a run")
+    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="checkout that has the run's commit")
+    parser.add_argument("--config", metavar="FILE", help="settings (default: .github/grokfix.yml of the checkout)")
+    parser.add_argument(
+        "--sandbox", choices=("auto", "docker", "process"), help="where tests run; process is no isolation"
+    )
+    parser.add_argument("--output", metavar="DIR", help="new folder for the replay's own results (default: none kept)")
+    parser.add_argument("--verbose", action="store_true", help="show every run")
     _format(parser)
 
 

@@ -209,12 +209,16 @@ def tools_for(
     recorder: Recorder,
     suite: SuiteSettings,
     redact: Callable[[str], str],
+    model: Model | None = None,
 ) -> Tools:
-    """Everything a run needs; `redact` takes secrets out of what is sent to a model."""
+    """Everything a run needs; `redact` takes secrets out of what is sent to a model.
+
+    model: the one to ask; None for the one that the settings name.
+    """
     clock = SystemClock()
     toolchain = PythonToolchain(suite)
     budget = Budget(settings.limits, clock)
-    model = _model(settings, clock)
+    model = model or _model(settings, clock)
 
     def asking(runtime: Runtime, for_repair: Recorder, asked: Model) -> Proposer:
         from bot.propose.model.proposer import ModelProposer

@@ -12,8 +12,9 @@ from bot.commands import output
 from bot.commands.compose import interruptible, tools_for
 from bot.config import Settings
 from bot.errors import BotError
-from bot.ports import Cancelled, EventKind, Recorder, Sandbox
+from bot.ports import Cancelled, EventKind, JsonValue, Model, Recorder, Sandbox
 from bot.propose.types import StopReason
+from bot.replay.job import job_data
 from bot.reproduce import Job, Stages, Tools
 from bot.result import Result, RunOutcome
 from bot.run import run
@@ -34,6 +35,14 @@ class Ended:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The model that answers from a recording, and the SHA-256 of the trace that holds it."""
+
+    model: Model
+    trace_sha256: str
+
+
 def work(
     job: Job,
     settings: Settings,
@@ -43,12 +52,14 @@ def work(
     redactor: Redactor,
     *watchers: Recorder,
     do: Callable[[Job, Settings, Tools, Stages], Result] = run,
+    replay: Replay | None = None,
 ) -> Ended:
     """Do the job, write its trace into `folder`, and show each event, without secrets, to the watchers."""
     with TraceFile(folder / output.TRACE, {"version": __version__}, SystemClock(), redactor) as trace:
         recorder = Tee(trace, *(Redacting(watcher, redactor) for watcher in watchers))
-        tools = tools_for(settings, repository, sandbox, recorder, job.suite, redactor.redact)
-        found, exit_code = _run(job, settings, tools, do)
+        model = None if replay is None else replay.model
+        tools = tools_for(settings, repository, sandbox, recorder, job.suite, redactor.redact, model)
+        found, exit_code = _run(job, settings, tools, do, replay)
         result = found.with_texts(redactor.redact)
         recorder.record(
             EventKind.OUTCOME,
@@ -61,9 +72,15 @@ def work(
 
 
 def _run(
-    job: Job, settings: Settings, tools: Tools, do: Callable[[Job, Settings, Tools, Stages], Result]
+    job: Job,
+    settings: Settings,
+    tools: Tools,
+    do: Callable[[Job, Settings, Tools, Stages], Result],
+    replay: Replay | None,
 ) -> tuple[Result, int]:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
+    asked = settings.model.name if settings.engine != "search" and settings.model.api_key else ""
+    again: dict[str, JsonValue] = {} if replay is None else {"replay_of": replay.trace_sha256}
     tools.recorder.record(
         EventKind.RUN,
         version=__version__,
@@ -72,10 +89,15 @@ def _run(
         engine=settings.engine,
         sandbox=tools.sandbox.name,
         isolated=tools.sandbox.isolated,
-        model=settings.model.name if settings.engine != "search" and settings.model.api_key else "",
+        model=asked if replay is None else replay.model.name,
         max_attempts=settings.limits.attempts,
         max_cost_usd=settings.limits.cost_usd,
         max_minutes=settings.limits.minutes,
+        max_tokens=settings.limits.tokens,
+        candidates=settings.limits.candidates,
+        context=settings.model.context,
+        job=job_data(job),
+        **again,
     )
     stages = Stages(tools.clock)
     try:

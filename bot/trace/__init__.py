@@ -9,9 +9,9 @@ as untrusted text.
 
 | kind | data |
 | --- | --- |
-| run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes, job:
-|     | {selectors: [text], good, hint, include_work_tree, test_command: [argument],
-|     | wanted: [{id, outcome, phase, message, traceback}] or null} |
+| run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes, max_tokens,
+|     | candidates, context (tokens), replay_of (SHA-256 of the trace that is replayed), job: {selectors: [text], good,
+|     | hint, include_work_tree, test_command: [argument], wanted: [{id, outcome, phase, message, traceback}] or null} |
 | evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
 | base | run_id, tests, failed, seconds, flaky: [node id], not_reproduced: [node id] |
 | locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |
@@ -36,6 +36,6 @@ as untrusted text.
 
 `repair` counts the clusters of a run from 1, `attempt` the attempts of one repair from 1; `sandbox_run` with phase
 "started" is also how a live view learns what runs now (purpose is a phrase: "base run", "red", "suite").
-`conversation` stands in request, stream, reply, usage, tool_call and tool_result: it tells conversations apart that run
-side by side. A `stream` comes before the `reply` whose text and reasoning it is a part of, and stays where none came.
+Where conversations run side by side, `candidate` (from 1) stands in all events of each and tells them apart. A
+`stream` comes before the `reply` whose text and reasoning it is a part of, and stays where none came.
 """

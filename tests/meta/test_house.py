@@ -35,6 +35,7 @@ ROOMS = (
     ("publish.bundle", "publish.keep", "publish.post", "publish.trace_page"),  # they read traces
     ("adapters",),
     ("reproduce", "run", "setup"),
+    ("replay",),
     ("cli", "commands", "__main__"),
 )
 # Put into the sandbox as files and never imported by the bot: they know only the standard library and the test runner.

@@ -1,0 +1,1 @@
+"""A run again from its trace: the recorded replies in the model's place, everything else for real, and what differs."""
