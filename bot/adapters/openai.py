@@ -7,10 +7,8 @@ is off), and every call charged, the failed ones too.
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import urlsplit
@@ -19,17 +17,19 @@ import httpx2  # what the SDK runs on: its event hook is the one place that sees
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from bot.adapters.openai_calls import TooManyCalls
 from bot.adapters.openai_faults import Fault, place, redact, status_fault, stream_fault
-from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong, messages_of
+from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong
+from bot.adapters.openai_request import body_of, messages_of, parameters_of
+from bot.adapters.openai_watch import Watch
 from bot.config import ModelSettings, Price
-from bot.errors import ConfigError, ModelError
-from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, Usage
+from bot.errors import ConfigError, ModelError, ModelFault
+from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, ReplyPart, Usage
 
 _PAUSES = (1.0, 4.0, 15.0)
 """Seconds before each repetition: one more than these are the tries."""
 
 _CONNECT_SECONDS = 30.0
-_REPLY_BYTES = 64 * REPLY_CHARACTERS  # the frames around a few characters each are longer than the characters
 _NO_KEY = "no-key"  # the SDK wants one; a server on one's own machine does not, and is sent none
 _ORDINARY = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
@@ -43,13 +43,15 @@ OPENAI_ORG_ID and such from the environment: what is meant for one vendor is non
 class _Failed:
     fault: Fault
     usage: Usage
+    streamed: bool
 
 
 class OpenAIModel:
     """Implements bot.ports.Model. `prices`: US dollars by model name (bot.budget.load_prices).
 
     ConfigError for a key or address that no request could be sent with. Remembers which optional parameters the
-    endpoint refused, and leaves them out from then on.
+    endpoint refused, and leaves them out from then on; where it refused tools, the next request that needs them fails
+    at once and costs nothing. Threads may share it.
     """
 
     def __init__(self, settings: ModelSettings, clock: Clock, prices: Mapping[str, Price]) -> None:
@@ -60,49 +62,54 @@ class OpenAIModel:
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ConfigError(f"model.base_url is {settings.base_url!r}; it must begin with https:// or http://")
         self.name = settings.name
+        self._provider = settings.provider or url.hostname
         self._settings = replace(settings, api_key=key)
         self._clock = clock
         self._prices = prices
         self._refused: frozenset[str] = frozenset()
+        self._longest_reply = sys.maxsize
 
     def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
-        """`request.seconds` bounds all tries together; a repeated one streams to `on_part` from its beginning again.
+        """`request.seconds` bounds all tries together; before a repeated one streams again, `on_part` gets RESTART.
 
         Raises ModelError for what repeating does not mend.
         """
         deadline = self._clock.monotonic() + request.seconds
         spent = Usage()
         pauses = iter(_PAUSES)
+        longest = self._longest_reply
         while True:
-            sent = self._parameters(request)
+            sent = parameters_of(request, self._refused, longest)
+            if request.tools and "tools" not in sent:
+                raise ModelError(
+                    f"{place(self._settings)} takes no tools for model {self.name!r}, as it said before",
+                    usage=spent,
+                    fault=ModelFault.TOOLS_REFUSED,
+                )
             outcome = self._once(request, sent, deadline, on_part)
             spent += outcome.usage
             if isinstance(outcome, ModelReply):
                 return replace(outcome, usage=spent)
             fault = outcome.fault
+            if fault.longest_reply is not None and fault.longest_reply < min(longest, request.max_completion_tokens):
+                longest = fault.longest_reply
+                self._longest_reply = longest if fault.lasting else self._longest_reply
+                continue
             if refused := (set(fault.refused) & sent.keys()) - self._refused:
                 self._refused |= refused
                 continue
+            if fault.kind is ModelFault.TOOLS_REFUSED and "tools" in sent:
+                self._refused |= {"tools"}
             pause = next(pauses, None) if fault.retryable else None
             if pause is None:
-                raise ModelError(fault.message, usage=spent)
+                raise ModelError(fault.message, usage=spent, fault=fault.kind)
             wait = max(pause, fault.wait or 0.0)
             if wait >= deadline - self._clock.monotonic():
-                raise ModelError(
-                    f"{fault.message} (waiting {wait:.0f} s would pass this request's deadline)", usage=spent
-                )
+                message = f"{fault.message} (waiting {wait:.0f} s would pass this request's deadline)"
+                raise ModelError(message, usage=spent, fault=fault.kind)
             self._clock.sleep(wait)
-
-    def _parameters(self, request: ModelRequest) -> dict[str, JsonValue]:
-        """The optional parameters of this request, save those that the endpoint refused before."""
-        limit = "max_tokens" if "max_completion_tokens" in self._refused else "max_completion_tokens"
-        wanted: dict[str, JsonValue] = {limit: request.max_completion_tokens, "stream_options": {"include_usage": True}}
-        if request.schema is not None:
-            schema: JsonValue = {"name": request.schema.name, "schema": request.schema.schema, "strict": True}
-            wanted["response_format"] = {"type": "json_schema", "json_schema": schema}
-        if any(message.reasoning for message in request.messages):
-            wanted["reasoning_content"] = True
-        return {name: value for name, value in wanted.items() if name not in self._refused}
+            if outcome.streamed and on_part is not None:
+                on_part(ReplyPart.RESTART, "")
 
     def _once(
         self,
@@ -113,7 +120,7 @@ class OpenAIModel:
     ) -> ModelReply | _Failed:
         began = self._clock.monotonic()
         assembly = Assembly(on_part)
-        watch = _Watch()
+        watch = Watch()
         fault = None
         with watch.until(deadline - began):
             try:
@@ -134,14 +141,16 @@ class OpenAIModel:
                 frame: JsonValue = {"error": error.body if isinstance(error.body, str | dict) else error.message}
                 fault = stream_fault(frame, self._settings)
             except (json.JSONDecodeError, UnicodeDecodeError):
-                fault = self._fault("sent a frame that is not JSON", True)
+                fault = self._fault("sent a frame that is not JSON", True, ModelFault.MALFORMED)
             except ReplyTooLong:
-                fault = self._fault(f"did not end its reply within {REPLY_CHARACTERS:,} characters", False)
+                fault = self._unusable(f"did not end its reply within {REPLY_CHARACTERS:,} characters")
+            except TooManyCalls as error:
+                fault = self._unusable(f"sent {error} in one reply")
         seconds = self._clock.monotonic() - began
         if watch.expired or seconds >= deadline - began:
-            fault = self._fault(f"did not finish its reply within {request.seconds:.0f} s", False)
+            fault = self._fault(f"did not finish its reply within {request.seconds:.0f} s", False, ModelFault.DEADLINE)
         if fault is None and not assembly.had_choices:
-            fault = self._fault("answered without a choice", True)
+            fault = self._fault("answered without a choice", True, ModelFault.MALFORMED)
         if fault is None and not assembly.complete:
             fault = self._fault("cut its reply off: neither a reason for its end nor the usage came", True)
         if fault is None or watch.answered:
@@ -149,20 +158,26 @@ class OpenAIModel:
         else:
             usage = Usage(requests=1, seconds=seconds)
         if fault is not None:
-            return _Failed(fault, usage)
-        served = assembly.model or self.name
-        return ModelReply(assembly.text, assembly.reasoning, served, assembly.finish_reason, usage)
+            return _Failed(fault, usage, assembly.streamed)
+        return ModelReply(
+            assembly.text,
+            assembly.reasoning,
+            assembly.model or self.name,
+            assembly.finish_reason,
+            usage,
+            assembly.tool_calls(request),
+            self._provider,
+        )
 
     def _stream(
         self,
         request: ModelRequest,
         sent: Mapping[str, JsonValue],
         seconds: float,
-        watch: _Watch,
+        watch: Watch,
         assembly: Assembly,
     ) -> Fault | None:
         timeout = httpx2.Timeout(max(0.1, seconds), connect=min(_CONNECT_SECONDS, max(0.1, seconds)))
-        body = {name: value for name, value in sent.items() if name != "reasoning_content"}
         messages = list(messages_of(request, with_reasoning="reasoning_content" in sent))
         hooks: dict[str, list[Callable[..., None]]] = {"request": [self._own_headers], "response": [watch.see]}
         headers = {"accept-encoding": "identity"}  # a small body that unpacks to a huge one would pass the cap
@@ -181,7 +196,7 @@ class OpenAIModel:
                 messages=cast("list[ChatCompletionMessageParam]", messages),
                 stream=True,
                 timeout=timeout,
-                extra_body=body,
+                extra_body=body_of(sent),
                 extra_headers=headers,
             ) as stream,
         ):
@@ -206,81 +221,22 @@ class OpenAIModel:
         try:
             frame = json.loads(body)
         except (ValueError, RecursionError):
-            return self._fault(
-                f"answered with {kind or 'no content type'!r} and not a model's reply; check its path", False
+            return self._unusable(
+                f"answered with {kind or 'no content type'!r} and not a model's reply; check its path"
             )
         if (fault := stream_fault(frame, self._settings)) is not None:
             return fault
         assembly.add(frame, "message")
         return None
 
-    def _fault(self, what: str, retryable: bool) -> Fault:
-        return Fault(f"{place(self._settings)} {redact(what, self._settings)}", retryable)
+    def _fault(self, what: str, retryable: bool, kind: ModelFault = ModelFault.UNAVAILABLE) -> Fault:
+        return Fault(f"{place(self._settings)} {redact(what, self._settings)}", retryable, kind=kind)
+
+    def _unusable(self, what: str) -> Fault:
+        """What the same request would only bring once more."""
+        return self._fault(what, False, ModelFault.MALFORMED)
 
 
 def _json(chunk: object) -> JsonValue:
     """A frame as it came: the SDK makes its model of anything, unchecked, and hands on what is no object."""
     return cast("JsonValue", chunk.to_dict(warnings=False)) if isinstance(chunk, openai.BaseModel) else None
-
-
-class _Watch:
-    """Holds one call to its deadline and its size. The SDK's time-out is for each read: an endpoint that sends a
-    little all the time, comments even, would be read for ever."""
-
-    def __init__(self) -> None:
-        self.expired = False
-        self.answered = False
-        self._socket: socket.socket | None = None
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def until(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(max(0.0, seconds), self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
-
-    def see(self, response: httpx2.Response) -> None:
-        """Event hook: headers are here, the body not yet."""
-        self.answered = response.is_success
-        with self._lock:
-            self._socket = response.extensions["network_stream"].get_extra_info("socket")
-        response.stream = _CappedStream(response.stream)
-        if self.expired:
-            self._shut()
-
-    def _expire(self) -> None:
-        self.expired = True
-        self._shut()
-
-    def _shut(self) -> None:
-        """End the connection under the thread that reads from it (closing alone would not wake that)."""
-        with self._lock:
-            if self._socket is not None:
-                try:
-                    self._socket.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # ended already
-
-
-class _CappedStream(httpx2.SyncByteStream):
-    """A response body of at most _REPLY_BYTES, error bodies too."""
-
-    def __init__(self, inner: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> None:
-        assert isinstance(inner, httpx2.SyncByteStream)
-        self._inner = inner
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for part in self._inner:
-            size += len(part)
-            if size > _REPLY_BYTES:
-                raise ReplyTooLong
-            yield part
-
-    def close(self) -> None:
-        self._inner.close()

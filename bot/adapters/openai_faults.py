@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.config import ModelSettings
+from bot.errors import ModelFault
 from bot.evidence.text import one_line
 from bot.ports import JsonValue
 
@@ -23,7 +24,17 @@ _OUT_OF_CREDIT = re.compile(
 )
 _TOO_LONG = re.compile(
     r"maximum (prompt|context) length|context[_ ](length|window|size)|exceed_context_size"
-    r"|prompt is too long|too many tokens",
+    r"|context limit|prompt is too long|too many tokens|input token count",
+    re.IGNORECASE,
+)
+# How endpoints and models say that they take no tools: OpenRouter (404), Ollama, vLLM, llama.cpp (500), Mistral, Groq …
+_NO_TOOLS = re.compile(
+    r"no endpoints found that support tool use"
+    r"|\b(tools?|functions?)([ _](calls?|calling|use|param\w*))*['\"`]? (is|are) (not |un)(supported|enabled|available)"
+    r"|does(n't| not) support (the )?(native )?['\"`]?(tools?|functions?)\b"
+    r"|requires? --(jinja|enable-auto-tool-choice)"
+    r"|(unsupported|unknown|unrecognized)( request)? (parameter|name|field|key|argument)s?( supplied)?:? ['\"`]?tools\b"
+    r"|extra inputs are not permitted body tools\b",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"api[- _]?key|credential|authenticat|unauthori[sz]ed|bearer", re.IGNORECASE)
@@ -35,20 +46,44 @@ OPTIONAL = {
     "stream_options": re.compile(r"stream_options|include_usage", re.IGNORECASE),
     "max_completion_tokens": re.compile(r"max_completion_tokens", re.IGNORECASE),
     "reasoning_content": re.compile(r"reasoning_content", re.IGNORECASE),
+    "tool_choice": re.compile(r"tool_choice|tool choice", re.IGNORECASE),
+    "strict": re.compile(r"\bstrict\b|invalid schema for function|additionalProperties", re.IGNORECASE),
 }
+
+
+# How endpoints say how long a reply may be, whatever the prompt: "at most 16384 completion tokens" and its relatives.
+_LONGEST_REPLY = re.compile(
+    r"at most (\d{1,9}) (?:completion|output) tokens|range of max_tokens (?:is|should be) \[1, ?(\d{1,9})\]"
+    r"|max_(?:completion_)?tokens\W{1,3}\d{1,9} > (\d{1,9}), which"
+    r"|max_(?:completion_)?tokens\W{1,3}must be less than or equal to \W?(\d{1,9})",
+    re.IGNORECASE,
+)
+# And how they say that prompt and reply together go over the context: vLLM's and OpenAI's sums.
+_CONTEXT_SUM = re.compile(
+    r"\(\d{1,9} > (?P<all>\d{1,9}) - (?P<prompt>\d{1,9})\)"
+    r"|maximum context length is (?P<context>\d{1,9}) tokens.{1,80}?\((?P<messages>\d{1,9}) in the messages"
+    r"(?:, (?P<functions>\d{1,9}) in the functions)?,? (?:and )?\d{1,9} in the completion",
+    re.IGNORECASE | re.DOTALL,
+)
+_LEAST_REPLY = 1_000  # tokens: in less there is no room for a fix, the prompt has to shrink
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One failed call. `message`: what, where, what to do. `wait`: seconds the endpoint asked for, None where none.
 
+    kind: of an error that repeating did not mend.
+    longest_reply: completion tokens that the endpoint would have taken, where it told; `lasting`: of any request to it.
     refused: names of optional parameters that the endpoint may not know; leaving them out may mend it.
     """
 
     message: str
     retryable: bool
     wait: float | None = None
+    kind: ModelFault = ModelFault.OTHER
     refused: tuple[str, ...] = ()
+    longest_reply: int | None = None
+    lasting: bool = False
 
 
 def redact(text: str, settings: ModelSettings) -> str:
@@ -67,25 +102,47 @@ def status_fault(status: int, headers: Mapping[str, str], body: str, settings: M
     """An answer with an error status; `body` is its text, JSON or not. now: seconds since the Unix epoch."""
     said = redact(_explanation(body), settings)
     where = f"{place(settings)} answered {status}" + (f": {said}" if said else " without a word")
-    if status in (402, 403, 429) and _OUT_OF_CREDIT.search(body[:_BODY]):
-        return Fault(f"{where}; the account is out of credit: add some, or name another model or endpoint", False)
-    if status in (400, 413, 422) and _TOO_LONG.search(body[:_BODY]):
+    whole = body[:_BODY]
+    if status in (402, 403, 429) and _OUT_OF_CREDIT.search(whole):
+        advice = "the account is out of credit: add some, or name another model or endpoint"
+        return Fault(f"{where}; {advice}", False, kind=ModelFault.CREDIT)
+    if status in (400, 422) and (room := _room(whole, where)) is not None:
+        return room
+    if status in (400, 413, 422) and _TOO_LONG.search(whole):
         return Fault(
             f"{where}; this is longer than model {settings.name!r} takes: name one with a longer context",
             False,
+            kind=ModelFault.CONTEXT_TOO_LONG,
+        )
+    pointed = f"{said} {_pointed_at(body)}"
+    if (status in (400, 404, 405, 422) or status >= 500) and _NO_TOOLS.search(f"{whole} {pointed}"):
+        # A refused value of tool_choice reads alike, and is mended by leaving that out: it is tried first.
+        return Fault(
+            f"{where}; model {settings.name!r} takes no tools there: name one that does",
+            False,
+            kind=ModelFault.TOOLS_REFUSED,
+            refused=("tool_choice",) if OPTIONAL["tool_choice"].search(said) else (),
         )
     if status == 401 or (status in (400, 403) and _KEY.search(said)):
         state = "was refused" if settings.api_key else "is not set"
-        return Fault(f"{where}; the key in {settings.api_key_env} {state}: put a valid one there", False)
+        variable = settings.api_key_env or "a variable that api_key_env names"
+        return Fault(
+            f"{where}; the key in {variable} {state}: put a valid one there", False, kind=ModelFault.AUTHENTICATION
+        )
     if status == 403:
-        return Fault(f"{where}; the key in {settings.api_key_env} may not use model {settings.name!r}", False)
+        return Fault(
+            f"{where}; the key in {settings.api_key_env} may not use model {settings.name!r}",
+            False,
+            kind=ModelFault.AUTHENTICATION,
+        )
     if status == 404:
         return Fault(f"{where}; check model.name ({settings.name!r}) and model.base_url (it often ends in /v1)", False)
     if status in (400, 422):
-        refused = tuple(name for name, pattern in OPTIONAL.items() if pattern.search(said))
+        refused = tuple(name for name, pattern in OPTIONAL.items() if pattern.search(pointed))
         return Fault(f"{where}; the endpoint does not take this request", False, refused=refused)
     if status in _RETRYABLE or status >= 500:
-        return Fault(f"{where}; try again later", True, retry_after(headers, now))
+        kind = ModelFault.RATE_LIMIT if status == 429 else ModelFault.UNAVAILABLE
+        return Fault(f"{where}; try again later", True, retry_after(headers, now), kind)
     return Fault(f"{where}; check model.base_url", False)
 
 
@@ -95,8 +152,13 @@ def stream_fault(frame: JsonValue, settings: ModelSettings) -> Fault | None:
         return None
     whole = json.dumps(frame, default=str)[:_BODY]
     said = redact(_sentence(frame) or "an error without a message", settings)
-    lasting = _OUT_OF_CREDIT.search(whole) or _TOO_LONG.search(whole)
-    return Fault(f"{place(settings)} broke off its reply: {said}", not lasting)
+    kinds = (
+        (_OUT_OF_CREDIT, ModelFault.CREDIT),
+        (_TOO_LONG, ModelFault.CONTEXT_TOO_LONG),
+        (_NO_TOOLS, ModelFault.TOOLS_REFUSED),
+    )
+    kind = next((kind for pattern, kind in kinds if pattern.search(whole)), ModelFault.UNAVAILABLE)
+    return Fault(f"{place(settings)} broke off its reply: {said}", kind is ModelFault.UNAVAILABLE, kind=kind)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -122,6 +184,37 @@ def _explanation(body: str) -> str:
         return "an HTML page" if stripped[:200].lstrip().lower().startswith(("<!doctype", "<html")) else stripped
     found = _sentence(content)
     return found or stripped
+
+
+def _room(said: str, where: str) -> Fault | None:
+    """Too long a reply was asked for, and the endpoint tells how long it may be; None where it is not about that."""
+    found = _LONGEST_REPLY.search(said)
+    if found is not None:
+        longest, lasting = int(next(filter(None, found.groups()))), True
+    elif (found := _CONTEXT_SUM.search(said)) is not None:
+        whole, prompt = found["all"] or found["context"], found["prompt"] or found["messages"]
+        longest, lasting = int(whole) - int(prompt) - int(found["functions"] or 0), False
+    else:
+        return None
+    if longest < _LEAST_REPLY:
+        return None
+    return Fault(f"{where}; the endpoint does not take this request", False, longest_reply=longest, lasting=lasting)
+
+
+def _pointed_at(body: str) -> str:
+    """Names of the parameters that an error points at beside its sentence: OpenAI's `param`, FastAPI's `loc`."""
+    try:
+        content: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(content, Mapping):
+        return ""
+    error, detail = content.get("error"), content.get("detail")
+    names: list[JsonValue] = [error.get("param")] if isinstance(error, Mapping) else []
+    for each in detail[:20] if isinstance(detail, list) else ():
+        location = each.get("loc") if isinstance(each, Mapping) else None
+        names += location[:10] if isinstance(location, list) else []
+    return " ".join(name[:100] for name in names if isinstance(name, str))
 
 
 def _sentence(content: JsonValue) -> str:

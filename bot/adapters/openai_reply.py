@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from bot.budget import cost_of, price_for
+from bot.adapters.openai_calls import Calls
+from bot.budget import BYTES_PER_TOKEN, cost_of, price_for, request_bytes
 from bot.config import Price
-from bot.ports import JsonValue, ModelRequest, OnPart, ReplyPart, Usage
+from bot.ports import JsonValue, ModelRequest, OnPart, ReplyPart, ToolCall, Usage
 
 REPLY_CHARACTERS = 2_000_000
 """More than any model writes in one reply: what is longer never ends."""
-
-BYTES_PER_TOKEN = 3
-"""Fewer bytes than an average token of code or prose has, so that an estimate errs to the dear side."""
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning")  # xAI, llama.cpp · OpenRouter; others send none
 _TICKS_PER_DOLLAR = 1e10  # xAI's `cost_in_usd_ticks`
@@ -31,11 +29,14 @@ class Assembly:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._size = 0
+        self._calls = Calls()
         self._usage: Mapping[str, JsonValue] = {}
         self._usage_came_last = False
         self.model = ""
         self.finish_reason = ""
         self.had_choices = False
+        self.streamed = False
+        """Whether anything was handed to `on_part`: what a repetition makes void."""
 
     @property
     def text(self) -> str:
@@ -47,9 +48,13 @@ class Assembly:
 
     @property
     def complete(self) -> bool:
-        """Whether it came to its end: it says why it stopped, or its last frame is the usage. The SDK raises nothing
-        for a stream that just ends."""
-        return bool(self.finish_reason) or self._usage_came_last
+        """Whether it came to its end: it says why it stopped, its last frame is the usage, or it calls tools and each
+        call is whole (endpoints forget the reason then). The SDK raises nothing for a stream that just ends."""
+        return bool(self.finish_reason) or self._usage_came_last or self._calls.whole
+
+    def tool_calls(self, request: ModelRequest) -> tuple[ToolCall, ...]:
+        """The calls of tools, each with an id of its own."""
+        return self._calls.done(len(request.messages))
 
     def add(self, frame: JsonValue, part: str = "delta") -> None:
         """One frame; `part` is "message" for the single frame of an endpoint that does not stream."""
@@ -68,9 +73,11 @@ class Assembly:
         if isinstance(finish, str) and finish:
             self.finish_reason = finish[:100]
         if isinstance(delta, Mapping):
-            reasoning = next((delta[name] for name in _REASONING_FIELDS if delta.get(name)), "")
+            reasoning = next((delta[name] for name in _REASONING_FIELDS if delta.get(name)), None)
+            reasoning = reasoning or _details(delta.get("reasoning_details"))
             self._append(self._reasoning, ReplyPart.REASONING, reasoning)
-            self._append(self._text, ReplyPart.TEXT, delta.get("content"))
+            self._append(self._text, ReplyPart.TEXT, _written(delta.get("content")))
+            self._tell(ReplyPart.TOOL, self._calls.add(delta.get("tool_calls"), whole=part == "message"))
 
     def _append(self, parts: list[str], part: ReplyPart, value: JsonValue) -> None:
         if not isinstance(value, str) or not value:
@@ -79,15 +86,19 @@ class Assembly:
         if self._size > REPLY_CHARACTERS:
             raise ReplyTooLong
         parts.append(value)
-        if self._on_part is not None:
-            self._on_part(part, value)
+        self._tell(part, value)
+
+    def _tell(self, part: ReplyPart, text: str) -> None:
+        if text and self._on_part is not None:
+            self.streamed = True
+            self._on_part(part, text)
 
     def usage(self, request: ModelRequest, asked: str, prices: Mapping[str, Price], seconds: float) -> Usage:
         """What it cost: by the endpoint's count, else (a reply that broke off) estimated from the bytes."""
         if not self._usage:
-            prompt = estimate_tokens(*(message.content + message.reasoning for message in request.messages))
-            reasoning = estimate_tokens(self.reasoning)
-            completion, cached = reasoning + estimate_tokens(self.text), 0
+            prompt, cached = _estimate(request_bytes(request)), 0
+            reasoning = _estimate(_size(self.reasoning))
+            completion = reasoning + _estimate(_size(self.text)) + _estimate(_size(self._calls.text))
         else:
             prompt, completion = _count(self._usage, "prompt_tokens"), _count(self._usage, "completion_tokens")
             cached = _count(self._usage.get("prompt_tokens_details"), "cached_tokens")
@@ -105,26 +116,31 @@ class Assembly:
         return Usage(1, prompt, cached, completion, reasoning, cost, seconds)
 
 
-def estimate_tokens(*texts: str) -> int:
-    """Tokens that `texts` have at most, roughly, without the model's own tokenizer."""
-    return sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
+def _estimate(size: int) -> int:
+    """Tokens that so many bytes have at most, roughly: what is charged where the endpoint counted nothing."""
+    return -int(-size // BYTES_PER_TOKEN)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _details(details: JsonValue) -> str:
+    """OpenRouter's second form of reasoning, where it stands alone: parts with a text or a summary."""
+    parts = [part for part in details if isinstance(part, Mapping)] if isinstance(details, list) else []
+    texts = (part.get("text") or part.get("summary") for part in parts)
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _written(content: JsonValue) -> JsonValue:
+    """The text of a content that comes in parts ({"type": "text", "text": …}), as it is otherwise."""
+    if not isinstance(content, list):
+        return content
+    texts = (part.get("text") for part in content if isinstance(part, Mapping))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _count(holder: JsonValue, name: str) -> int:
     """A count that is one, else 0."""
     value = holder.get(name) if isinstance(holder, Mapping) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else 0
-
-
-def messages_of(request: ModelRequest, *, with_reasoning: bool) -> Iterable[dict[str, str]]:
-    """The conversation on the wire. The assistant's reasoning goes back: left out, xAI's prompt cache misses."""
-    for message in request.messages:
-        wire = {"role": message.role, "content": _sendable(message.content)}
-        if with_reasoning and message.reasoning:
-            wire["reasoning_content"] = _sendable(message.reasoning)
-        yield wire
-
-
-def _sendable(text: str) -> str:
-    """Without lone surrogates, which JSON can spell and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode()
