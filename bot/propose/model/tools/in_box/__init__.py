@@ -1,0 +1,1 @@
+"""What the tools put into a box: standard library only, Python 3.8 and later."""
