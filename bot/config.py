@@ -169,6 +169,11 @@ class Settings:
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
 
+    def asked_model(self) -> str:
+        """Name of the model that is asked first; "" where none is: by the engine, or for want of a key."""
+        endpoints = () if self.engine == "search" else self.model.endpoints()
+        return endpoints[0].name if endpoints else ""
+
 
 def load(
     text: str | None,

@@ -45,7 +45,8 @@ def execute(options: argparse.Namespace) -> int:
         *_of_machine(settings, root, probe=options.probe),
     )
     told = render_json(repository, checks) if options.format == "json" else render_text(checks)
-    secrets = [environment.get(name, "") for name in (*code_host.TOKENS, settings.model.api_key_env)]
+    keys = (settings.model.api_key_env, *(provider.api_key_env for provider in settings.model.providers))
+    secrets = [environment.get(name, "") for name in (*code_host.TOKENS, *keys)]
     sys.stdout.write(Redactor(tuple(filter(None, secrets))).redact(told))
     return 1 if has_problem(checks) else 0
 
