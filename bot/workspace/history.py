@@ -56,7 +56,9 @@ class RepositoryHistory:
         if len(parents) > 1:
             head += f"merge of {', '.join(parent[:12] for parent in parents[1:5])}; shown against its first parent\n"
         text = f"{head}\n{commit.message.strip()}\n\n{self._difference(sha, parents, path)}"
-        return text if len(text) <= _LONGEST else text[:_LONGEST] + "\n[the rest was cut]\n"
+        if len(text) <= _LONGEST:
+            return text
+        return text[: text.rfind("\n", 0, _LONGEST) + 1] + "[the rest was cut]\n"
 
     def _resolve(self, revision: str) -> str | None:
         """Hash of a commit of this history."""

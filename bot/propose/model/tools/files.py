@@ -75,7 +75,7 @@ class Files:
 
     def read(self, path: str) -> Text | Unreadable:
         """A text file by its repository path."""
-        content = self._content(path)
+        content = self._content(path, LARGEST)
         if isinstance(content, Unreadable):
             return content
         raw, size = content
@@ -84,23 +84,24 @@ class Files:
         return Text(path, raw.decode("utf-8", "replace").replace("\r\n", "\n"), size, cut=size > len(raw))
 
     def raw(self, path: str) -> bytes | None:
-        """Whole content of a regular file, None for all else (also for one that is too large to be looked at)."""
-        content = self._content(path)
-        return content[0] if not isinstance(content, Unreadable) and len(content[0]) == content[1] else None
+        """Whole content of a regular file, None for all else."""
+        content = self._content(path, -1)
+        return None if isinstance(content, Unreadable) else content[0]
 
-    def _content(self, path: str) -> tuple[bytes, int] | Unreadable:
+    def _content(self, path: str, limit: int) -> tuple[bytes, int] | Unreadable:
+        """At most `limit` bytes (-1: all) and the whole size."""
         wrong = paths.problem(path)
         if wrong is not None:
-            return Unreadable(f"the path {wrong}")
+            return Unreadable(f"the path {wrong}", self._namesakes(path))
         if path in self._overlay:
             content = self._overlay[path]
-            return Unreadable("your draft deletes it") if content is None else (content[:LARGEST], len(content))
+            if content is None:
+                return Unreadable("your draft deletes it")
+            return content[: None if limit < 0 else limit], len(content)
         try:
-            return _read(self._tree, path)
+            return _read(self._tree, path, limit)
         except (FileNotFoundError, NotADirectoryError):
-            name = path.rpartition("/")[2].casefold()
-            near = tuple(other for other in self.paths if other.rpartition("/")[2].casefold() == name)
-            return Unreadable("there is no such file in the repository", near[:_NEAR])
+            return Unreadable("there is no such file in the repository", self._namesakes(path))
         except IsADirectoryError:
             return Unreadable(
                 f"it is a folder; list_files with the glob '{one_line(path, 200)}/**' shows what is in it"
@@ -110,9 +111,14 @@ class Files:
                 return Unreadable("it is, or lies behind, a symbolic link, which is not followed; read what it means")
             return Unreadable("it is no plain file")
 
+    def _namesakes(self, path: str) -> tuple[str, ...]:
+        """Files of the same name elsewhere: tracebacks show paths of another root."""
+        name = path.rpartition("/")[2].casefold()
+        return tuple(other for other in self.paths if other.rpartition("/")[2].casefold() == name)[:_NEAR]
 
-def _read(tree: Path, path: str) -> tuple[bytes, int]:
-    """At most LARGEST bytes and the size; every component is opened without following a link."""
+
+def _read(tree: Path, path: str, limit: int) -> tuple[bytes, int]:
+    """Content and size; every component is opened without following a link."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     *folders, name = path.split("/")
     folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -131,7 +137,7 @@ def _read(tree: Path, path: str) -> tuple[bytes, int]:
         os.close(descriptor)
         raise IsADirectoryError if stat.S_ISDIR(found.st_mode) else OSError(errno.EINVAL, "not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(LARGEST), found.st_size
+        return file.read(limit), found.st_size
 
 
 def _walk(tree: Path) -> Iterator[str]:

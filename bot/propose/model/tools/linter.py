@@ -14,6 +14,7 @@ from bot.propose.model.tools import schema
 from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.files import Files
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 
 SECONDS = 120.0
 """Of each linter."""
@@ -146,7 +147,7 @@ def _answer(name: str, exit_code: int, output: str, added: set[tuple[str, int]],
         if exit_code == 0:
             return f"{name}: nothing to say."
         return f"{name} ended with exit code {exit_code}:\n{desk.data(name, output, _CHARACTERS)}"
-    head = f"{name}: {len(mine)} findings on lines of the draft, {len(others)} elsewhere."
+    head = f"{name}: {counted(len(mine), 'finding')} on lines of the draft, {len(others):,} elsewhere."
     shown = [*mine[:_SHOWN], *others[: max(0, _SHOWN - len(mine))]]
     more = len(mine) + len(others) - len(shown)
     return f"{head}{f' {more} are not shown.' if more else ''}\n{desk.listing(name, shown, _CHARACTERS)}"

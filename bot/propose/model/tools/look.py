@@ -12,6 +12,7 @@ from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.files import LARGEST, Unreadable
 from bot.propose.model.tools.globs import matcher
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 
 _LINES = 400  # of one read
 _CHARACTERS = 24_000
@@ -34,43 +35,47 @@ class ReadFile:
             "path": schema.path(),
             "first": schema.integer("First line, counted from 1.", 1, 10_000_000),
             "last": schema.integer("Last line, included.", 1, 10_000_000),
+            "at_base": schema.flag("The file as it is without your draft, which is what a patch has to fit."),
         },
         ("path",),
     )
 
     def run(self, arguments: Arguments, desk: Desk) -> Outcome:
         path = _plain(arguments.text("path"))
-        text = desk.files.read(path)
+        files = desk.base if arguments.flag("at_base") else desk.files
+        text = files.read(path)
         if isinstance(text, Unreadable):
             return unreadable(path, text, desk)
         lines, total = text.lines, len(text.lines)
         first = arguments.integer("first", 1)
         last = max(first, arguments.integer("last", first + _LINES - 1))
-        whole = f"{total:,} lines" + (f" (of its first {LARGEST:,} bytes; it has {text.size:,})" if text.cut else "")
+        whole = counted(total, "line") + (
+            f" (of its first {LARGEST:,} bytes; it has {text.size:,})" if text.cut else ""
+        )
         if not lines:
             return ToolResult(f"{_shown(path)} is empty.")
         if first > total:
             return ToolResult(f"{_shown(path)} has {whole}; line {first:,} is past its end.", ok=False)
         last = min(last, total, first + _LINES - 1)
+        content = desk.redact("\n".join(lines[first - 1 : last])).split("\n")  # before any line is cut
+        # A secret that ran over several lines is one mark now, and numbers would be those of other lines.
+        numbered = len(content) == last - first + 1
         chosen, size = [], 0
-        for line in lines[first - 1 : last]:
-            chosen.append(_short(line))
-            size += len(chosen[-1]) + 10
-            if size > _CHARACTERS:
+        for number, line in enumerate(content, first):
+            shown = f"{number:>{len(str(last))}}|{_short(line)}" if numbered else _short(line)
+            size += len(shown) + 1
+            if chosen and size > _CHARACTERS:
+                last = number - 1
                 break
-        last = first + len(chosen) - 1
-        rest = "" if last == total else f" Read on with first={last + 1}."
-        content = desk.redact("\n".join(chosen))
-        name = f"{path} lines {first}-{last} of {total}"
-        if content.count("\n") != len(chosen) - 1:
-            # A secret that ran over several lines is one mark now: numbers would be those of other lines.
-            return ToolResult(
-                f"{whole}.{rest} Lines are without numbers, for a secret in them was taken out.\n"
-                + block(name, content)
-            )
-        width = len(str(last))
-        numbered = "\n".join(f"{number:>{width}}|{line}" for number, line in enumerate(content.split("\n"), first))
-        return ToolResult(f"{whole}.{rest}\n{block(name, numbered)}")
+            chosen.append(shown)
+        notes = [whole + (", with your draft" if path in files.overlay else "") + "."]
+        if last < total:
+            notes.append(f"Read on with first={last + 1}.")
+        if not numbered:
+            notes.append("Lines are without numbers, for a secret in them was taken out.")
+        name = desk.redact(f"{path} lines {first}-{last} of {total}")
+        code = block(name, "\n".join(chosen))
+        return ToolResult(f"{' '.join(notes)}\n{code}")
 
 
 class ListFiles:
@@ -88,7 +93,9 @@ class ListFiles:
         glob = arguments.text("glob").strip()
         files = desk.files
         if not glob:
-            return ToolResult(f"{len(files.paths):,} files.\n{desk.data('folders', _tree(files.paths), _LISTING)}")
+            return ToolResult(
+                f"{counted(len(files.paths), 'file')}.\n{desk.data('folders', _tree(files.paths), _LISTING)}"
+            )
         found = matching(glob, files.paths)
         if isinstance(found, ToolResult):
             return found
@@ -101,11 +108,11 @@ class ListFiles:
                 break
             listed.append(path)
         more = len(found) - len(listed)
-        said = f"{len(found):,} files" + (
+        said = counted(len(found), "file") + (
             f", the first {len(listed)} of them; narrow the glob for the rest" if more else ""
         )
         text = "\n".join(listed) + ("\n\nfolders of all:\n" + _tree(found) if more else "")
-        return ToolResult(f"{said}.\n{desk.data(f'files {glob}', text, 2 * _LISTING)}")
+        return ToolResult(f"{said}.\n{desk.data('files', text, 2 * _LISTING)}")
 
 
 def matching(glob: str, paths: tuple[str, ...]) -> tuple[str, ...] | ToolResult:

@@ -13,12 +13,14 @@ from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.files import Text, Unreadable
 from bot.propose.model.tools.look import unreadable
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 from bot.vet.syntax import Function, parse
 
 _MOST = 300
 _CHARACTERS = 14_000
 _SIGNATURE = 200
 _LINE = 300  # characters of a line in which a definition is looked for
+_LONGEST = 2_000  # of a line that is kept until secrets are taken out of it
 
 # What begins a definition in the languages that share a repository with Python. Anchored, and each blank is matched
 # once, so that no line takes more than one look.
@@ -58,22 +60,22 @@ class Outline:
             if path.endswith((".py", ".pyi")):
                 note = " Python cannot parse it, so this is by the look of its lines."
         if not found:
-            return ToolResult(f"No definitions in {one_line(path, 200)!r} ({len(text.lines):,} lines).{note}")
-        shown = found[:_MOST]
+            return ToolResult(f"No definitions in {one_line(path, 200)!r} ({counted(len(text.lines), 'line')}).{note}")
+        shown = [_cut(desk.redact(line)) for line in found[:_MOST]]
         more = f", the first {len(shown)} of them" if len(found) > len(shown) else ""
-        head = f"{len(found):,} definitions{more}; {len(text.lines):,} lines.{note}"
+        head = f"{counted(len(found), 'definition')}{more}; {counted(len(text.lines), 'line')}.{note}"
         return ToolResult(f"{head}\n{desk.listing(f'outline {path}', shown, _CHARACTERS)}")
 
 
 def signature(node: Function) -> str:
-    """`async def name(arguments) -> result`, cut where it is very long."""
+    """`async def name(arguments) -> result` on one line."""
     try:
         arguments = ast.unparse(node.args)
         returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
     except RecursionError:  # defaults nested beyond reason
         arguments, returns = "…", ""
     kind = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    return one_line(f"{kind} {node.name}({arguments}){returns}", _SIGNATURE)
+    return one_line(f"{kind} {node.name}({arguments}){returns}", _LONGEST)
 
 
 def _python(tree: ast.Module) -> Iterator[str]:
@@ -107,7 +109,7 @@ def _class(node: ast.ClassDef) -> str:
         bases = ", ".join(ast.unparse(base) for base in [*node.bases, *node.keywords])
     except RecursionError:
         bases = "…"
-    return one_line(f"class {node.name}({bases})" if bases else f"class {node.name}", _SIGNATURE)
+    return one_line(f"class {node.name}({bases})" if bases else f"class {node.name}", _LONGEST)
 
 
 def _names(node: ast.stmt) -> str:
@@ -118,4 +120,8 @@ def _names(node: ast.stmt) -> str:
 def _by_lines(text: Text) -> Iterator[str]:
     for number, line in enumerate(text.lines, 1):
         if _DEFINITION.match(line[:_LINE]):
-            yield f"{number:>12}  {line[:_SIGNATURE].rstrip()}"
+            yield f"{number:>12}  {line[:_LONGEST].rstrip()}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _SIGNATURE else line[:_SIGNATURE] + "…"

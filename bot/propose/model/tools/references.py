@@ -13,6 +13,7 @@ from bot.propose.model.tools import schema
 from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.files import Unreadable
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 from bot.vet.syntax import Function, parse
 
 _MOST = 120
@@ -65,7 +66,7 @@ class FindReferences:
             if size > _CHARACTERS:
                 break
             lines.append(line)
-        head = f"{len(uses):,} uses of {name!r} ({definitions} definitions)"
+        head = f"{counted(len(uses), 'use')} of {name!r} ({counted(definitions, 'definition')})"
         if len(lines) < len(uses):
             head += f", the first {len(lines)} of them: definitions and imports first"
         return ToolResult(f"{head}.{notes}\n{desk.listing(f'uses of {name}', lines, 2 * _CHARACTERS)}")
@@ -78,8 +79,9 @@ def _search(name: str, desk: Desk) -> tuple[list[_Use], str]:
     uses: list[_Use] = []
     parsed = read = 0
     by_word = False
-    for path in desk.files.paths:
-        text = desk.files.read(path)
+    files = desk.files
+    for path in files.paths:
+        text = files.read(path)
         if isinstance(text, Unreadable):
             continue
         read += len(text.content)

@@ -9,13 +9,14 @@ from bot.ports import CommitInfo, ToolSpec
 from bot.propose.model.tools import schema
 from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 from bot.workspace import paths
 
 _COMMITS = 50
 _USUAL = 15
 _LOG = 10_000  # characters
 _SHOW = 20_000
-_SUBJECT = 160
+_SUBJECT = 240  # of a line of the log
 
 # What names a commit by itself. Ranges, `@{…}`, `:/text` and paths are other things than a commit of this history.
 _REVISION = re.compile(r"(?:[0-9a-f]{4,64}|HEAD)(?:[~^]\d{0,5}){0,5}", re.IGNORECASE)
@@ -45,8 +46,8 @@ class GitLog:
         if not commits:
             of = f" that touches {one_line(path, 200)!r}" if path else ""
             return ToolResult(f"There is no commit{of}, as far back as this clone goes.")
-        lines = [_commit(commit) for commit in commits]
-        return ToolResult(f"{len(commits)} commits.\n{desk.listing('log', lines, _LOG)}")
+        lines = [one_line(desk.redact(_commit(commit)), _SUBJECT) for commit in commits]
+        return ToolResult(f"{counted(len(commits), 'commit')}.\n{desk.listing('log', lines, _LOG)}")
 
 
 class GitShow:
@@ -87,4 +88,4 @@ class GitShow:
 
 def _commit(commit: CommitInfo) -> str:
     subject = commit.message.strip().partition("\n")[0]
-    return f"{commit.sha[:12]} {commit.date[:10]} {one_line(commit.author, 40)}: {one_line(subject, _SUBJECT)}"
+    return f"{commit.sha[:12]} {commit.date[:10]} {commit.author[:200]}: {subject[:2_000]}"

@@ -12,6 +12,7 @@ from bot.ports import RunResult, ToolSpec
 from bot.propose.model.tools import schema
 from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 
 _IDS = 40
 _WORDS = 10
@@ -99,15 +100,15 @@ def _answer(result: RunResult, chosen: tuple[TestId, ...] | None, desk: Desk) ->
         for said in (
             "the run was stopped for time" if execution.timed_out else "",
             "it ran out of memory" if execution.oom_killed else "",
-            one_line(result.problem, 300),
+            result.problem,
         )
         if said
     ]
-    wrong = f" Something is wrong with the run: {'; '.join(notes)}." if notes else ""
-    what = "The whole suite" if chosen is None else f"{len(chosen):,} selected"
+    wrong = f"\nSomething is wrong with the run:\n{desk.data('problem', '; '.join(notes), 1_000)}" if notes else ""
+    what = "The whole suite" if chosen is None else counted(len(chosen), "selected test")
     if report is None:
         return ToolResult(
-            f"{what} on {desk.state}: no report that can be believed.{wrong} This is neither red nor green.\n"
+            f"{what} on {desk.state}: no report that can be believed: this is neither red nor green.{wrong}\n"
             + desk.data("output", execution.output, _OUTPUT),
             ok=False,
         )
@@ -150,9 +151,9 @@ def _failures(report: TestReport, desk: Desk) -> list[str]:
         shown.append(text)
     rest = failing[len(shown) :]
     if rest:
-        names = "\n".join(f"{case.id.node_id}: {one_line(case.message, 120)}" for case in rest[:_NAMED])
+        names = "\n".join(f"{case.id.node_id}: {one_line(desk.redact(case.message), 120)}" for case in rest[:_NAMED])
         more = f", {_NAMED} of them" if len(rest) > _NAMED else ""
-        shown.append(f"{len(rest):,} further failing tests{more}:\n{desk.data('failing', names, 5_000)}")
+        shown.append(f"{counted(len(rest), 'further failing test')}{more}:\n{desk.data('failing', names, 5_000)}")
     return shown
 
 

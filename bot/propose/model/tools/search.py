@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bot.propose.model.tools import line_scan, schema
 from bot.propose.model.tools.arguments import Arguments
 from bot.propose.model.tools.look import matching
 from bot.propose.model.tools.types import Desk, Outcome, ToolResult
+from bot.propose.model.tools.words import counted
 
 SECONDS = 10.0
 """Of one search; a pattern that needs longer on any repository of sane size is one that backtracks without end."""
@@ -53,7 +55,17 @@ class SearchCode:
         texts = {
             path: content.decode("utf-8", "replace") for path, content in files.overlay.items() if content is not None
         }
-        scan = _scan(files.tree, pattern, arguments.flag("ignore_case"), paths, texts)
+        told: dict[str, JsonValue] = {
+            "tree": str(files.tree),
+            "pattern": pattern,
+            "ignore_case": arguments.flag("ignore_case"),
+            "paths": paths,
+            "texts": texts,
+            "most": _MATCHES,
+            "line": _LINE,
+            "file": _FILE,
+        }
+        scan = _scan(told, max(1.0, min(SECONDS, desk.bench.seconds_left())))
         if scan.problem:
             return ToolResult(
                 f"The pattern {one_line(pattern, 200)!r} is no regular expression: {scan.problem}. To look for the "
@@ -75,23 +87,13 @@ class _Scan:
     problem: str = ""
 
 
-def _scan(tree: Path, pattern: str, ignore_case: bool, paths: tuple[str, ...], texts: dict[str, str]) -> _Scan:
-    told: dict[str, JsonValue] = {
-        "tree": str(tree),
-        "pattern": pattern,
-        "ignore_case": ignore_case,
-        "paths": paths,
-        "texts": texts,
-        "most": _MATCHES,
-        "line": _LINE,
-        "file": _FILE,
-    }
+def _scan(told: Mapping[str, JsonValue], seconds: float) -> _Scan:
     program = Path(line_scan.__file__)
     completed = run(
         [sys.executable, "-I", "-S", "-X", "utf8", str(program)],
         environment=minimal_environment(),
         stdin=json.dumps(told).encode("ascii"),
-        seconds=SECONDS,
+        seconds=seconds,
     )
     scan = _Scan()
     for line in completed.stdout.split(b"\n")[:-1]:  # the last piece is empty, or half a line of a killed scan
@@ -112,9 +114,11 @@ def _scan(tree: Path, pattern: str, ignore_case: bool, paths: tuple[str, ...], t
 def _answer(scan: _Scan, searched: int, desk: Desk) -> ToolResult:
     notes = []
     if scan.skipped:
-        notes.append(f"{scan.skipped:,} files were passed over (binary, or larger than {_FILE:,} bytes)")
+        notes.append(f"passed over {counted(scan.skipped, 'file')}: binary, or larger than {_FILE:,} bytes")
     if scan.long:
-        notes.append(f"in {scan.long:,} files lines are longer than {_LINE:,} characters and were searched up to there")
+        notes.append(
+            f"{counted(scan.long, 'file')} with lines over {_LINE:,} characters, which were searched up to there"
+        )
     ended = scan.total is not None
     if not ended:
         notes.append(
@@ -124,7 +128,7 @@ def _answer(scan: _Scan, searched: int, desk: Desk) -> ToolResult:
     said = "; ".join(notes)
     said = f" ({said})" if said else ""
     if not scan.found:
-        return ToolResult(f"No line matches in {searched:,} files{said}.", ok=ended)
+        return ToolResult(f"No line matches in {counted(searched, 'file')}{said}.", ok=ended)
     lines, size = [], 0
     for path, number, text in scan.found:
         shown = desk.redact(text).strip()  # before it is cut: half a secret is harder to know
@@ -134,7 +138,7 @@ def _answer(scan: _Scan, searched: int, desk: Desk) -> ToolResult:
             break
         lines.append(line)
     total = len(scan.found) if scan.total is None else scan.total
-    head = f"{total:,} lines match" + (f" in {scan.files:,} files" if ended else "")
+    head = counted(total, "matching line") + (f" in {counted(scan.files, 'file')}" if ended else "")
     if total > len(lines):
         head += f"; the first {len(lines)} are shown, narrow the pattern or the glob for the rest"
     block = desk.listing("matches", lines, 2 * _CHARACTERS)

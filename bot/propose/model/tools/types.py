@@ -109,7 +109,7 @@ class Desk:
 
     def data(self, name: str, text: str, limit: int) -> str:
         """A block of what programs or strangers say, at most `limit` characters of it."""
-        return speech(name, self.redact(text), limit)
+        return speech(self.redact(name), self.redact(text), limit)
 
     def listing(self, name: str, lines: Sequence[str], limit: int) -> str:
         """`data`, one item a line."""
