@@ -34,7 +34,7 @@ _NO_TOOLS = re.compile(
     r"|does(n't| not) support (the )?(native )?['\"`]?(tools?|functions?)\b"
     r"|requires? --(jinja|enable-auto-tool-choice)"
     r"|(unsupported|unknown|unrecognized)( request)? (parameter|name|field|key|argument)s?( supplied)?:? ['\"`]?tools\b"
-    r"|extra inputs are not permitted body tools\b",
+    r"|extra inputs are not permitted (\S+, )*body\.tools(,|$)",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"api[- _]?key|credential|authenticat|unauthori[sz]ed|bearer", re.IGNORECASE)
@@ -210,11 +210,12 @@ def _pointed_at(body: str) -> str:
     if not isinstance(content, Mapping):
         return ""
     error, detail = content.get("error"), content.get("detail")
-    names: list[JsonValue] = [error.get("param")] if isinstance(error, Mapping) else []
+    names = [error.get("param")] if isinstance(error, Mapping) else []
     for each in detail[:20] if isinstance(detail, list) else ():
         location = each.get("loc") if isinstance(each, Mapping) else None
-        names += location[:10] if isinstance(location, list) else []
-    return " ".join(name[:100] for name in names if isinstance(name, str))
+        if isinstance(location, list):
+            names.append(".".join(part[:100] for part in location[:10] if isinstance(part, str)))
+    return ", ".join(name[:200] for name in names if isinstance(name, str))
 
 
 def _sentence(content: JsonValue) -> str:

@@ -11,32 +11,14 @@ import pytest
 
 from bot.adapters.openai import OpenAIModel
 from bot.adapters.openai_reply import REPLY_CHARACTERS
-from bot.config import ModelSettings, Price
-from bot.errors import ConfigError, ModelError
+from bot.config import ModelSettings
+from bot.errors import ConfigError, ModelError, ModelFault
 from bot.ports import Message, ModelReply, ModelRequest, ReplySchema, Usage
+from tests.contract.model_cases import KEY, PRICES, REQUEST, RealClock
 from tests.fakes import FakeClock
 from tests.model_server import USAGE, ModelServer, Reply, chunk, error, say
 
-KEY = "sk-very-secret-key-0123456789"
-PRICES = {"scripted-1": Price(prompt=1.0, cached=0.5, completion=10.0)}
-REQUEST = ModelRequest((Message("system", "Be brief."), Message("user", "What is wrong?")), conversation="run-7")
 SCHEMA = ReplySchema("fix", {"type": "object", "properties": {}, "required": [], "additionalProperties": False})
-
-
-class RealClock:
-    """Real time, but waiting for a retry takes none; what was waited is kept."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def now(self) -> float:
-        return 1_800_000_000.0
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 def model(server: ModelServer, clock: RealClock | FakeClock | None = None, **settings: str) -> OpenAIModel:
@@ -133,6 +115,8 @@ def test_no_key_is_needed_where_none_is_asked_for() -> None:
         ([chunk(reasoning_content="a"), chunk("b"), chunk(finish="stop")], "b", "a"),
         ([chunk(reasoning="a", reasoning_details=[{}]), chunk("b"), chunk(finish="stop")], "b", "a"),
         ([chunk(reasoning_content="a", reasoning="a"), chunk("b"), chunk(finish="stop")], "b", "a"),
+        ([chunk(reasoning_details=[{"text": "a"}, 7, {"summary": "c"}]), chunk("b", finish="stop")], "b", "ac"),
+        ([json.dumps({"choices": [{"delta": {"content": [{"text": "b"}, {"x": 1}]}}]}), chunk(finish="x")], "b", ""),
         ([*[chunk()] * 30, chunk(""), chunk("b"), *[chunk()] * 30, chunk(finish="stop")], "b", ""),
         (["", chunk("b"), "", chunk(finish="stop"), ""], "b", ""),
         ([chunk("b", finish="stop")], "b", ""),
@@ -149,6 +133,8 @@ def test_no_key_is_needed_where_none_is_asked_for() -> None:
         "xai",
         "openrouter",
         "both",
+        "details-alone",
+        "content-in-parts",
         "empty-deltas",
         "comments",
         "one-frame",
@@ -230,6 +216,9 @@ def test_missing_usage_is_estimated() -> None:
     assert used.cost_usd > 0.001
 
 
+_LASTING = set(ModelFault) - {ModelFault.RATE_LIMIT, ModelFault.UNAVAILABLE, ModelFault.DEADLINE}
+
+
 # --- what goes wrong and stays wrong --------------------------------------------------------------------------------
 
 
@@ -271,6 +260,7 @@ def test_what_repeating_does_not_mend_is_told_at_once(reply: Reply, says: list[s
     assert [words for words in says if words not in str(fault)] == []
     assert not {"\x1b", "\r"} & set(str(fault))
     assert clock.slept == []
+    assert fault.fault in _LASTING
     assert fault.usage is not None
     assert fault.usage.requests == 1
 
