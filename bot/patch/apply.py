@@ -10,6 +10,7 @@ from bot.patch.parse import parse
 from bot.patch.placer import place
 from bot.patch.reader import read
 from bot.patch.types import Applied, Refusal
+from bot.patch.whereabouts import located
 from bot.ports import Overlay
 from bot.workspace import paths
 from bot.workspace.checkout import SUBMODULE, SYMLINK, Checkout
@@ -20,7 +21,7 @@ def apply(text: str, checkout: Checkout) -> Applied | Refusal:
     drafts = read(text)
     if isinstance(drafts, Refusal):
         return drafts
-    return _apply_drafts(drafts, checkout)
+    return _apply_drafts(located(drafts, checkout.entries), checkout)
 
 
 def apply_overlay(overlay: Overlay, checkout: Checkout) -> Applied | Refusal:

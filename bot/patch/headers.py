@@ -11,7 +11,10 @@ _TIMESTAMP = re.compile(
     r"(?:\t.*|\s+\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*|\s+\((?:original|revision|working|new|old)[^)]*\))$"
 )
 _LONGEST_HEADER = 4096  # no path is longer, and the patterns above are not linear in blanks
-_PREFIXES = (("a/", "b/"), ("i/", "w/"), ("c/", "i/"), ("c/", "w/"), ("o/", "w/"))
+_PREFIXES = (
+    *(("a/", "b/"), ("i/", "w/"), ("c/", "i/"), ("c/", "w/"), ("o/", "w/")),
+    *(("./", "./"), ("old/", "new/"), ("before/", "after/"), ("original/", "modified/")),
+)
 _GIT = re.compile(r'diff --git (?P<old>"(?:[^"\\]|\\.)*"|\S.*?) (?P<new>"(?:[^"\\]|\\.)*"|\S.*)$')
 HUNK = re.compile(
     r"@@+(?:\s*-(?P<start>\d{1,9})(?:,(?P<old>\d{1,9}))?\s+\+\d{1,9}(?:,(?P<new>\d{1,9}))?\s*@@+)?(?P<section>.*)$"

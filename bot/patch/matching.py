@@ -21,7 +21,8 @@ class Tolerance(IntEnum):
     INDENTATION = 2  # nor do those at its beginning; whether the shape fits is seen afterwards
 
 
-def _key(line: str, tolerance: Tolerance) -> str:
+def key(line: str, tolerance: Tolerance) -> str:
+    """What of a line is compared."""
     if tolerance is Tolerance.EXACT:
         return line
     line = line.removeprefix("\ufeff")
@@ -30,11 +31,11 @@ def _key(line: str, tolerance: Tolerance) -> str:
 
 def positions(lines: Sequence[str], wanted: Sequence[str], tolerance: Tolerance) -> tuple[int, ...]:
     """Every index of `lines` (without line ends) at which all of `wanted` stands; none where `wanted` is all blank."""
-    sought = [_key(line, tolerance) for line in wanted]
+    sought = [key(line, tolerance) for line in wanted]
     solid = [index for index, line in enumerate(sought) if line.strip()]
     if not solid:
         return ()
-    have = [_key(line, tolerance) for line in lines]
+    have = [key(line, tolerance) for line in lines]
     counts = Counter(have)
     anchor = min(solid, key=lambda index: counts[sought[index]])
     found = []

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
+from bot.patch.loose import DOTS, place_loosely
 from bot.patch.matching import Tolerance, indentation, nearest, positions, quoted
 from bot.patch.splices import Splice, join, splices_of, unterminated
 from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
-
-_ELISION = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
 
 
 def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
@@ -162,6 +160,9 @@ def _place_hunk(
         while body and body[-1].bare:
             body.pop()
         return _place_hunk(lines, HunkDraft(tuple(body), hunk.claimed, hunk.section), displacement, name, path)
+    loosely = place_loosely(lines, hunk)
+    if loosely is not None:
+        return loosely
     parts = _parts(hunk)
     if len(parts) > 1:
         return _place_parts(lines, parts, name, path)
@@ -211,7 +212,7 @@ def _parts(hunk: HunkDraft) -> list[HunkDraft]:
     """The hunk cut at context lines like "..." or "# ... unchanged", by which authors leave code out."""
     parts: list[list[DraftLine]] = [[]]
     for line in hunk.lines:
-        if line.kind == " " and _ELISION.match(line.text[:300]):
+        if line.kind == " " and DOTS.match(line.text[:300]):
             parts.append([])
         else:
             parts[-1].append(line)

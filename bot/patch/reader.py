@@ -10,15 +10,16 @@ from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
 from bot.patch.envelope import read_envelope
 from bot.patch.headers import HUNK, Counts, git_paths, header_path, plain_paths, unquote
 from bot.patch.types import Refusal
+from bot.patch.wrapping import FENCE, unwrapped
 
 LONGEST = 1 << 20
-_FENCE = re.compile(r"(```+|~~~+)")  # at the very margin: in a diff of a document they stand behind a blank
 _BULLET = re.compile(r"- \S|---+$")
 _LONGEST_REMARK = 300  # the pattern below is not linear in blanks
 _SIGNATURE = "--"  # what git format-patch writes below a patch
 _EXTENDED = re.compile(
     r"(?:index [0-9a-fA-F]+\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
 )
+_DOTS = re.compile(r"(?:#|//)?\s*(?:\.{3}|…)\s*(?:\(?(?:\w+ ?){1,4}\)?\s*(?:\.{3}|…)?)?$")
 _UNFINISHED = re.compile(
     r"\s*(?:#|//|/\*|<!--|--)?\s*(?:\.{3}|…)\s*\(?\s*(?:the |all )?"
     r"(?:rest|remain|existing|unchanged|same|other|previous|original|omitted|snip)",
@@ -39,7 +40,7 @@ def read(text: str) -> tuple[FileDraft, ...] | Refusal:
     if any(line.strip() == "*** Begin Patch" or line.startswith("*** Update File:") for line in lines):
         found = read_envelope(lines)
     else:
-        found = _Reader(*_relevant(lines)).read()
+        found = _Reader(*unwrapped(lines)).read()
     if isinstance(found, Refusal):
         return found
     for draft in found:
@@ -51,29 +52,6 @@ def read(text: str) -> tuple[FileDraft, ...] | Refusal:
                         draft.path,
                     )
     return found
-
-
-def _relevant(lines: list[str]) -> tuple[list[tuple[int, str]], bool]:
-    """Numbered lines, and whether they come from fences: where a fence holds a diff, all else is prose."""
-    blocks: list[list[tuple[int, str]]] = []
-    outside: list[tuple[int, str]] = []
-    fence = ""
-    for number, line in enumerate(lines, 1):
-        match = _FENCE.match(line)
-        if fence and match and match[1].startswith(fence) and line.strip() == match[1]:
-            fence = ""
-        elif fence:
-            blocks[-1].append((number, line))
-        elif match:
-            fence = match[1]
-            blocks.append([])
-        else:
-            outside.append((number, line))
-    starts = ("diff --git ", "--- ", "+++ ", "@@ ")
-    chosen = [block for block in blocks if any(line.startswith(starts) for _, line in block)]
-    if chosen:
-        return [line for block in chosen for line in (*block, (block[-1][0] + 1, "```"))], True
-    return outside, False
 
 
 @dataclass(slots=True)
@@ -221,9 +199,11 @@ class _Reader:
         body: list[DraftLine] = []
         while self.position < len(self.lines):
             line = self._peek()
-            if line.startswith(("diff --git ", "*** ")) or HUNK.match(line) or _FENCE.match(line):
+            if line.startswith(("diff --git ", "*** ")) or HUNK.match(line) or FENCE.match(line):
                 break
             if self._at_header() and not self._header_is_body(counts):
+                break
+            if self._at_half_header() and (not counts.open or line[4:6] in ("a/", "b/")):
                 break
             if line.rstrip() == _SIGNATURE and not counts.open:
                 break
@@ -238,7 +218,7 @@ class _Reader:
                 body.append(DraftLine(" ", "", bare=True))
             elif counts.open and not counts.unknown and not _is_metadata(line):
                 body.append(DraftLine(" ", line, bare=True))  # the author lost the leading blank
-            elif line.startswith("\t"):
+            elif line.startswith("\t") or self._left_out(line):
                 body.append(DraftLine(" ", line, bare=True))
             else:
                 break
@@ -248,6 +228,10 @@ class _Reader:
             body.pop()  # blank lines between the hunk and what follows; at worst, a little context is lost
             counts.give_back()
         return body
+
+    def _left_out(self, line: str) -> bool:
+        """Dots at the margin with more of the hunk behind them."""
+        return _DOTS.match(line[:_LONGEST_REMARK]) is not None and self._peek(1)[:1] in (" ", "+", "-")
 
     def _header_is_body(self, counts: Counts) -> bool:
         """A deleted "-- x" and an added "++ y" look like a file header; the promised counts tell them apart."""

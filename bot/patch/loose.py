@@ -1,0 +1,216 @@
+"""Placing a hunk whose context is not in the file line for line: dots for what lies between, hunks run together, a blank
+line or a comment forgotten, an outer line that is not there.
+
+The changes are what counts. Each run of changed lines must stand in one place: its removed lines as they are in the
+file, and every line of its own beside an added one where the hunk has it. The context is evidence, read outwards from
+there: all code in it must be found next to one of the changes, but for one outermost line. Of several places the one
+that has more of the evidence on both sides is taken, and where none has, the hunk is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.patch.drafts import DraftLine, HunkDraft
+from bot.patch.matching import Tolerance, key
+from bot.patch.splices import Splice, carry
+
+DOTS = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
+_SOFT = re.compile(r"\s*(?:#|//|/?\*|--|<!--|$)")
+_LONGEST = 300  # characters of a line that the patterns above look at
+_MOST_SKIPPED = 3
+_MOST_FORGOTTEN = 2
+_MOST_PLACES = 400
+_MOST_GROUPS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A run of changed lines: hunk lines [start, end)."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a group stands: its first old line is file line `at`; `pairs` maps context by hunk line to file line."""
+
+    at: int
+    above: tuple[tuple[int, int], ...]
+    below: tuple[tuple[int, int], ...]
+
+
+def place_loosely(lines: Sequence[str], hunk: HunkDraft) -> tuple[int, list[Splice]] | None:
+    """First line and splices of a hunk; None where it stands nowhere, or not in one place only."""
+    body = [_dots_are_code(line, lines) for line in hunk.lines]
+    for tolerance in (Tolerance.TRAILING, Tolerance.INDENTATION):
+        placed = _Loose(
+            lines, [line for line, _ in body], {i for i, (_, dots) in enumerate(body) if dots}, tolerance
+        ).place()
+        if placed is not None:
+            return placed
+    return None
+
+
+def _dots_are_code(line: DraftLine, lines: Sequence[str]) -> tuple[DraftLine, bool]:
+    """The line, and whether it stands for what was left out: dots in the file itself are code."""
+    dots = line.kind == " " and DOTS.match(line.text[:_LONGEST]) is not None
+    return line, dots and not any(line.text.strip() == other.strip() for other in lines)
+
+
+class _Loose:
+    def __init__(self, lines: Sequence[str], body: list[DraftLine], dots: set[int], tolerance: Tolerance) -> None:
+        self.lines = lines
+        self.body = body
+        self.dots = dots
+        self.have = [key(line, tolerance) for line in lines]
+        self.want = [key(line.text, tolerance) for line in body]
+
+    def place(self) -> tuple[int, list[Splice]] | None:
+        groups = list(self._groups())
+        if not groups or len(groups) > _MOST_GROUPS:
+            return None
+        places = []
+        for group in groups:
+            place = _best(self, list(self._places(group)))
+            if place is None:
+                return None
+            places.append(place)
+        if not self._is_in_order(groups, places) or not self._is_evident(groups, places):
+            return None
+        splices = []
+        for group, place in zip(groups, places, strict=True):
+            splice = self._splice(group, place)
+            if splice is None:
+                return None
+            splices.append(splice)
+        return places[0].at, splices
+
+    # --- where one group stands --------------------------------------------------------------------------------------
+
+    def _groups(self) -> Iterator[_Group]:
+        start = None
+        for index, line in enumerate([*self.body, DraftLine(" ", "")]):
+            if line.kind != " " and start is None:
+                start = index
+            elif line.kind == " " and start is not None:
+                yield _Group(start, index)
+                start = None
+
+    def _old(self, group: _Group) -> list[str]:
+        return [self.want[index] for index in range(group.start, group.end) if self.body[index].kind == "-"]
+
+    def _places(self, group: _Group) -> Iterator[_Place]:
+        old = self._old(group)
+        above, below = self._neighbour(group.start - 1), self._neighbour(group.end)
+        if not old and above is None and below is None:
+            return
+        found = 0
+        for at in range(len(self.have) + 1):
+            if self.have[at : at + len(old)] != old:
+                continue
+            end = at + len(old)
+            fits_above = above is None or (at > 0 and self.have[at - 1] == self.want[above])
+            fits_below = below is None or (end < len(self.have) and self.have[end] == self.want[below])
+            # What is added beside a line must stay beside it; what takes the place of a removed line has its place.
+            if not fits_above and (not old or (self.body[group.start].kind == "+" and above != 0)):
+                continue
+            if not fits_below and (not old or (self.body[group.end - 1].kind == "+" and below != len(self.body) - 1)):
+                continue
+            found += 1
+            if found > _MOST_PLACES:
+                return
+            yield _Place(at, self._walk(group.start - 1, at - 1, -1), self._walk(group.end, end, 1))
+
+    def _neighbour(self, index: int) -> int | None:
+        inside = 0 <= index < len(self.body) and index not in self.dots
+        return index if inside else None
+
+    def _walk(self, index: int, position: int, step: int) -> tuple[tuple[int, int], ...]:
+        """Context matched outwards from a change: (hunk line, file line) pairs."""
+        pairs: list[tuple[int, int]] = []
+        while 0 <= index < len(self.body) and self.body[index].kind == " " and index not in self.dots:
+            ahead = self._ahead(index, position, step)
+            if ahead is not None:
+                pairs.append((index, ahead))
+                position = ahead + step
+            elif not self._is_soft(index):
+                break
+            index += step
+        return tuple(pairs)
+
+    def _ahead(self, index: int, position: int, step: int) -> int | None:
+        """The file line that a context line means: the next one, or one behind blanks and comments."""
+        for _ in range(_MOST_SKIPPED + 1):
+            if not 0 <= position < len(self.have):
+                return None
+            if self.have[position] == self.want[index]:
+                return position
+            if not _SOFT.match(self.have[position][:_LONGEST]) or not self.want[index].strip():
+                return None
+            position += step
+        return None
+
+    def _is_soft(self, index: int) -> bool:
+        return _SOFT.match(self.want[index][:_LONGEST]) is not None
+
+    def _weight(self, pairs: Sequence[tuple[int, int]]) -> int:
+        return sum(1 for index, _ in pairs if self.want[index].strip())
+
+    # --- all of them together ----------------------------------------------------------------------------------------
+
+    def _is_in_order(self, groups: Sequence[_Group], places: Sequence[_Place]) -> bool:
+        ends = [place.at + len(self._old(group)) for group, place in zip(groups, places, strict=True)]
+        if any(end > place.at or first.at >= place.at for end, (first, place) in zip(ends, pairwise(places))):  # noqa: B905
+            return False
+        # The same line of the hunk cannot be two lines of the file.
+        for one, other in pairwise(places):
+            seen = dict(one.below)
+            if any(seen.get(index, line) != line for index, line in other.above if not self._is_soft(index)):
+                return False
+        return True
+
+    def _is_evident(self, groups: Sequence[_Group], places: Sequence[_Place]) -> bool:
+        matched = {index for place in places for index, _ in (*place.above, *place.below)}
+        context = [i for i, line in enumerate(self.body) if line.kind == " " and i not in self.dots]
+        missing = [index for index in context if index not in matched and self.want[index].strip()]
+        solid = [index for index in missing if not self._is_soft(index)]
+        outermost = {min(context, default=-1), max(context, default=-1)}
+        if len(missing) - len(solid) > _MOST_FORGOTTEN or not set(solid) <= outermost or len(solid) > 1:
+            return False
+        for group, place in zip(groups, places, strict=True):
+            weight = (
+                self._weight(place.above) + self._weight(place.below) + sum(1 for t in self._old(group) if t.strip())
+            )
+            if weight < (3 if missing else 2):
+                return False
+        return True
+
+    def _splice(self, group: _Group, place: _Place) -> Splice | None:
+        changed = self.body[group.start : group.end]
+        old = [line for line in changed if line.kind == "-"]
+        pairs = [(self.body[index], self.lines[position]) for index, position in (*place.above, *place.below)]
+        pairs += [(line, self.lines[place.at + offset]) for offset, line in enumerate(old)]
+        added = carry(pairs, [line.text for line in changed if line.kind == "+"])
+        if added is None:
+            return None
+        end_is_open: bool | None = None
+        for line in changed:
+            end_is_open = (line.kind == "+") if line.unterminated else end_is_open
+        return Splice(place.at, place.at + len(old), tuple(added), end_is_open)
+
+
+def _best(loose: _Loose, places: Sequence[_Place]) -> _Place | None:
+    """The place that no other has more evidence than, on either side, and none as much on both."""
+    weighed = [(loose._weight(place.above), loose._weight(place.below), place) for place in places]
+    best = max(weighed, key=lambda each: each[0] + each[1], default=None)
+    if best is None:
+        return None
+    above, below, chosen = best
+    rivals = [each for each in weighed if each[2] is not chosen]
+    beaten = all(above >= a and below >= b and above + below > a + b for a, b, _ in rivals)
+    return chosen if beaten else None
