@@ -8,6 +8,7 @@ _MASKS = (
     (re.compile(r"\b0x[0-9a-fA-F]{4,}\b"), "<address>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d+(?:\.\d+)?(?: ?(?:ms|s|seconds|minutes|min)\b)(?: \(\d+:\d\d:\d\d\))?"), "<duration>"),
+    (re.compile(r"\bdata-[0-9a-f]{16}\b"), "data-<hash>"),  # fences of a prompt are named by what they hold
     # Of an absolute path only its end: where a checkout or an interpreter lies is the machine's affair.
     (re.compile(r"(?<![\w.<])/(?:[\w.@+~-]+/)+"), "<folder>/"),
     (re.compile(r"[=_-]{3,}"), "---"),  # pytest draws its rules as long as what stands in them leaves room

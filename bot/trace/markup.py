@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from bot.publish.diff import diff_lines
 from bot.publish.untrusted import bounded, html, one_line
 
 _SHOWN_ROWS = 500
-_DIFF_CHARACTERS = 200_000
 _TEXT_CHARACTERS = 20_000
 _CODE_SPAN = re.compile(r"`([^`\n]{1,400})`")  # applied to neutralised text only
 
@@ -47,13 +45,6 @@ def text_block(value: str, *, tail: bool = False) -> str:
     """Preformatted text that scrolls; tail: of what is too long the end is kept."""
     inner = html(bounded(value, _TEXT_CHARACTERS, whole="the trace", tail=tail))
     return f'<pre class="text" tabindex="0">{inner}</pre>'
-
-
-def diff(patch: str) -> str:
-    """A unified diff, coloured by line."""
-    lines = diff_lines(bounded(patch, _DIFF_CHARACTERS, whole="the trace"))
-    inner = "".join(f'<span class="{kind}">{html(line) or " "}</span>' for kind, line in lines)
-    return f'<pre class="diff" tabindex="0"><code>{inner}</code></pre>'
 
 
 def toned(value: str) -> str:

@@ -1,0 +1,166 @@
+"""The conversation with the model, a request and its reply a step, tool calls folded into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.ports import EventKind, JsonValue
+from bot.publish.fields import count, flag, number, record, records, text
+from bot.publish.untrusted import html, one_line
+from bot.publish.words import duration, money
+from bot.trace.markup import prose, text_block
+from bot.trace.read import Event
+
+_SHOWN_STEPS = 200
+
+_Data = Mapping[str, JsonValue]
+
+
+@dataclass(slots=True)
+class Step:
+    """One request, what was streamed and replied, the tools that were called then, what it cost."""
+
+    request: Event
+    candidate: int
+    streamed: dict[str, str] = field(default_factory=dict)
+    reply: _Data | None = None
+    results: dict[str, _Data] = field(default_factory=dict)
+    usage: _Data | None = None
+    answered_at: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """From the request to the end of its reply."""
+        return None if self.answered_at is None else max(0.0, self.answered_at - self.request.seconds)
+
+    @property
+    def cost(self) -> str:
+        """ "$0.0123", "cost unknown", or "" where nothing was charged."""
+        return "" if self.usage is None else money(number(self.usage, "cost_usd"))
+
+    @property
+    def tokens(self) -> str:
+        """ "6,120 in (2,048 cached), 1,377 out"."""
+        if self.usage is None:
+            return ""
+        cached = count(self.usage, "cached_tokens") or 0
+        told = f" ({cached:,} cached)" if cached else ""
+        prompt, reply = count(self.usage, "prompt_tokens") or 0, count(self.usage, "completion_tokens") or 0
+        return f"{prompt:,} in{told}, {reply:,} out"
+
+
+def steps_of(events: Sequence[Event]) -> tuple[Step, ...]:
+    """The steps of one repair, in the order of their requests; candidates side by side are kept apart."""
+    steps: list[Step] = []
+    current: dict[int, Step] = {}
+    for event in events:
+        candidate = count(event.data, "candidate") or 0
+        if event.kind == EventKind.REQUEST:
+            current[candidate] = Step(event, candidate)
+            steps.append(current[candidate])
+            continue
+        step = current.get(candidate)
+        if step is None:
+            continue
+        match event.kind:
+            case EventKind.STREAM:
+                part = text(event.data, "part")
+                step.streamed[part] = step.streamed.get(part, "") + text(event.data, "text")
+            case EventKind.REPLY:
+                step.reply, step.answered_at = event.data, event.seconds
+            case EventKind.USAGE if step.usage is None:
+                step.usage = event.data
+                step.answered_at = step.answered_at if step.answered_at is not None else event.seconds
+            case EventKind.TOOL_RESULT:
+                step.results[text(event.data, "id")] = event.data
+    return tuple(steps)
+
+
+def conversation(steps: Sequence[Step], prefix: str) -> Iterator[str]:
+    """HTML of the steps; each is an anchor `prefix-<number>`. What is left out is said."""
+    answered = {name for step in steps for name in step.results if name}
+    for at, step in enumerate(steps[:_SHOWN_STEPS], 1):
+        facts = [duration(step.seconds) if step.seconds is not None else "no reply", step.cost, step.tokens]
+        candidate = f", candidate {step.candidate}" if step.candidate else ""
+        yield (
+            f'<details class="step stop" id="{prefix}-{at}"><summary>Step {at}{candidate} '
+            f'<span class="soft">{html(" · ".join(filter(None, facts)))}</span>{_gist(step)}</summary>'
+        )
+        for message in records(step.request.data, "messages"):
+            if text(message, "role") == "tool" and text(message, "tool_call_id") in answered:
+                continue  # stands with its call
+            yield _fold(text(message, "role") or "message", text(message, "content"))
+        yield from _reply(step)
+        yield "</details>"
+    if len(steps) > _SHOWN_STEPS:
+        yield f'<p class="soft">[… {len(steps) - _SHOWN_STEPS:,} more steps …]</p>'
+
+
+def _gist(step: Step) -> str:
+    """What the model did, for the folded step."""
+    if step.reply is None:
+        return ' <span class="warn">no reply</span>'
+    if fault := text(step.reply, "fault"):
+        return f' <span class="bad">{html(one_line(fault, 40))}</span>'
+    names = [one_line(text(call, "name"), 40) for call in records(step.reply, "tool_calls")]
+    return f" <code>{html(', '.join(names[:6]))}</code>" if names else ""
+
+
+def _reply(step: Step) -> Iterator[str]:
+    reply = step.reply
+    if reply is None:
+        for part, arrived in step.streamed.items():
+            if arrived:
+                yield _fold(f"{part or 'part'} that had arrived", arrived)
+        yield '<p class="warn">No reply: the request failed or the run ended here.</p>'
+        return
+    if fault := text(reply, "fault"):
+        yield f'<p class="bad">The request failed ({html(one_line(fault, 40))}).</p>{prose(text(reply, "error"))}'
+    if reasoning := text(reply, "reasoning"):
+        yield _fold("reasoning", reasoning)
+    if said := text(reply, "text"):
+        yield prose(said)
+    for call in records(reply, "tool_calls"):
+        yield _call(call, step.results.get(text(call, "id")))
+
+
+def _call(call: _Data, result: _Data | None) -> str:
+    arguments = text(call, "arguments")
+    state = "" if result is None else _state(result)
+    inner = _arguments(arguments)
+    if result is not None:
+        inner += text_block(text(result, "result"))
+    return (
+        f'<details class="call"><summary><code>{html(one_line(text(call, "name"), 60))}</code> '
+        f'<span class="soft">{html(one_line(arguments, 90))}</span>{state}</summary>{inner}</details>'
+    )
+
+
+def _arguments(arguments: str) -> str:
+    """Members one by one, their texts unescaped: a patch in a JSON string is nothing that a person can read."""
+    try:
+        members = record({"value": json.loads(arguments)}, "value") or {}
+        texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in list(members.items())[:20]}
+    except (ValueError, RecursionError):  # hostile nesting ends in the latter
+        texts = {}
+    if not texts:
+        return text_block(arguments)
+    rows = (f"<dt>{html(one_line(name, 60))}</dt><dd>{text_block(each)}</dd>" for name, each in texts.items())
+    return f'<dl class="arguments">{"".join(rows)}</dl>'
+
+
+def _state(result: _Data) -> str:
+    seconds = number(result, "seconds")
+    took = f' <span class="soft">{duration(seconds)}</span>' if seconds is not None else ""
+    refused = "" if flag(result, "ok") or "ok" not in result else ' <span class="bad">refused</span>'
+    return took + refused
+
+
+def _fold(name: str, content: str) -> str:
+    return (
+        f'<details class="message"><summary>{html(one_line(name, 40))} '
+        f'<span class="soft">{len(content):,} characters: {html(one_line(content, 80))}</span></summary>'
+        f"{text_block(content)}</details>"
+    )
