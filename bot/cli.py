@@ -78,6 +78,9 @@ def _repair(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-url", metavar="URL", help="OpenAI-compatible endpoint")
     parser.add_argument("--max-attempts", type=_count, metavar="N", help="proposals judged per repair (default 5)")
     parser.add_argument("--max-cost", type=_amount, metavar="USD", help="money for the model (default 1.00)")
+    parser.add_argument(
+        "--candidates", type=_count, metavar="N", help="conversations that look side by side; the smallest fix wins"
+    )
     parser.add_argument("--hint", default="", metavar="TEXT", help="what you suspect; goes to the model")
     parser.add_argument("--output", metavar="DIR", help="new folder for the results (default: below .grokfix/runs)")
     parser.add_argument("--apply", action="store_true", help="apply the repair to the work tree")

@@ -23,6 +23,7 @@ from bot.errors import BotError
 from bot.evidence.failures import cluster, looks_own, read_failure
 from bot.evidence.types import TestCase
 from bot.ports import JsonValue, Recorder
+from bot.propose.model.guidance import read_guidance
 from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
 from bot.publish.bundle import Bundle
@@ -135,7 +136,18 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
         do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
         if isinstance(command, Explain | Flaky):
             do = holder.explain
-        ended = work(job, settings, material.repository, sandbox, folder, site.redactor, view, *watchers, do=do)
+        ended = work(
+            job,
+            settings,
+            material.repository,
+            sandbox,
+            folder,
+            site.redactor,
+            view,
+            *watchers,
+            do=do,
+            guidance=_guidance(site, claim),
+        )
     return _Done(ended.result, ended.exit_code, holder.merge_only, holder.explanation)
 
 
@@ -187,6 +199,12 @@ class _Holder:
             commit=tools.repository.head,
             version=__version__,
         )
+
+
+def _guidance(site: Site, claim: Claim) -> dict[str, str]:
+    """Of the default branch, whatever is under test: a pull request does not tell us how to judge it."""
+    branch = claim.trigger.default_branch
+    return read_guidance(lambda path: site.forge.file(path, branch)) if site.settings.model.endpoints() else {}
 
 
 def _of_head(job: Job, head: str) -> Job:

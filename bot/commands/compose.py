@@ -18,19 +18,16 @@ from types import FrameType
 from bot import config
 from bot.adapters.clock import SystemClock
 from bot.budget import Budget
+from bot.commands.proposers import Means, proposers
 from bot.config import Settings, SuiteSettings
 from bot.errors import ConfigError, SandboxError
-from bot.ports import Clock, Model, Proposer, Recorder, Sandbox
+from bot.ports import Clock, Model, Recorder, Sandbox
 from bot.publish.untrusted import log
 from bot.reproduce import Job, Tools
 from bot.toolchains.python import PythonToolchain
-from bot.toolchains.types import Runtime
 from bot.workspace.git import Repository
 
 CONFIG_PATH = ".github/grokfix.yml"
-MOST_CANDIDATES = 20_000
-SEARCH_SHARE = 0.3
-"""Share of the minutes that search may take under engine `auto`."""
 _CACHE = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache)/")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
 
@@ -79,9 +76,10 @@ def settings_of(options: argparse.Namespace, root: Path) -> Settings:
         max_attempts=getattr(options, "max_attempts", None),
         max_minutes=options.max_minutes,
         max_cost=getattr(options, "max_cost", None),
+        candidates=getattr(options, "candidates", None),
         test_command=options.test_command,
     )
-    if settings.engine == "model" and not settings.model.api_key:
+    if settings.engine == "model" and not settings.asked_model():
         raise ConfigError(
             f"--engine model needs a key in the variable {settings.model.api_key_env}; "
             "set it, or use --engine search, which needs none"
@@ -90,8 +88,8 @@ def settings_of(options: argparse.Namespace, root: Path) -> Settings:
 
 
 def secrets_of(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Values that must never be written or sent: the key, set-up secrets, and variables named like secrets."""
-    found = [settings.model.api_key]
+    """Values that must never be written or sent: the keys, set-up secrets, and variables named like secrets."""
+    found = [settings.model.api_key, *(provider.api_key for provider in settings.model.providers)]
     found += [value.decode("utf-8", "replace") for suite in settings.suites for value in suite.setup_secrets.values()]
     found += [value for name, value in environment.items() if _SECRET_NAME.search(name)]
     return tuple(dict.fromkeys(filter(None, found)))
@@ -210,47 +208,30 @@ def tools_for(
     suite: SuiteSettings,
     redact: Callable[[str], str],
     model: Model | None = None,
+    guidance: Mapping[str, str] | None = None,
 ) -> Tools:
     """Everything a run needs; `redact` takes secrets out of what is sent to a model.
 
-    model: the one to ask; None for the one that the settings name.
+    model: the one to ask; None for the one that the settings name. guidance: see bot.commands.proposers.Means.
     """
     clock = SystemClock()
     toolchain = PythonToolchain(suite)
     budget = Budget(settings.limits, clock)
-    model = model or _model(settings, clock)
-
-    def asking(runtime: Runtime, for_repair: Recorder, asked: Model) -> Proposer:
-        from bot.propose.model.proposer import ModelProposer
-
-        return ModelProposer(asked, settings, budget, for_repair, runtime=runtime, redact=redact)
-
-    def searching(runtime: Runtime) -> Proposer:
-        from bot.propose.search.engine import SearchProposer
-
-        share = None if model is None else settings.limits.minutes * 60 * SEARCH_SHARE
-        jobs = max(1, round(settings.sandbox.limits.cpus))
-        return SearchProposer(toolchain, runtime, share_seconds=share, max_candidates=MOST_CANDIDATES, jobs=jobs)
-
-    def proposer(runtime: Runtime, for_repair: Recorder) -> Proposer:
-        if model is None:
-            return searching(runtime)
-        if settings.engine == "model":
-            return asking(runtime, for_repair, model)
-        from bot.propose.auto import AutoProposer
-
-        return AutoProposer(searching(runtime), asking(runtime, for_repair, model))
-
-    return Tools(repository, sandbox, toolchain, recorder, clock, budget, proposer)
+    means = Means(settings, repository, toolchain, budget, clock, redact, model or _model(settings, clock), guidance)
+    return Tools(repository, sandbox, toolchain, recorder, clock, budget, proposers(means))
 
 
 def _model(settings: Settings, clock: Clock) -> Model | None:
-    if settings.engine == "search" or not settings.model.api_key:
+    """The endpoints that may be asked, one behind the other; None where none is."""
+    if not settings.asked_model():
         return None
     from bot.adapters.openai import OpenAIModel
+    from bot.adapters.providers import Failover
     from bot.budget import load_prices
 
-    return OpenAIModel(settings.model, clock, load_prices(settings.model.prices))
+    prices = load_prices(settings.model.prices)
+    models = [OpenAIModel(endpoint, clock, prices) for endpoint in settings.model.endpoints()]
+    return models[0] if len(models) == 1 else Failover(models, clock)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,12 +53,16 @@ def work(
     *watchers: Recorder,
     do: Callable[[Job, Settings, Tools, Stages], Result] = run,
     replay: Replay | None = None,
+    guidance: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Do the job, write its trace into `folder`, and show each event, without secrets, to the watchers."""
+    """Do the job, write its trace into `folder`, and show each event, without secrets, to the watchers.
+
+    guidance: what the repository tells its contributors, by path; None: as HEAD has it.
+    """
     with TraceFile(folder / output.TRACE, {"version": __version__}, SystemClock(), redactor) as trace:
         recorder = Tee(trace, *(Redacting(watcher, redactor) for watcher in watchers))
         model = None if replay is None else replay.model
-        tools = tools_for(settings, repository, sandbox, recorder, job.suite, redactor.redact, model)
+        tools = tools_for(settings, repository, sandbox, recorder, job.suite, redactor.redact, model, guidance)
         found, exit_code = _run(job, settings, tools, do, replay)
         result = found.with_texts(redactor.redact)
         recorder.record(
@@ -79,7 +83,7 @@ def _run(
     replay: Replay | None,
 ) -> tuple[Result, int]:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
-    asked = settings.model.name if settings.engine != "search" and settings.model.api_key else ""
+    asked = settings.asked_model()
     again: dict[str, JsonValue] = {} if replay is None else {"replay_of": replay.trace_sha256}
     tools.recorder.record(
         EventKind.RUN,

@@ -103,6 +103,12 @@ class Repository:
             index=index,
         )
 
+    def file(self, path: str) -> bytes | None:
+        """Content of a regular file at HEAD, as committed; None where there is none of that name."""
+        listed = self.store.attempt(["ls-tree", "-z", self.head, "--", path]).stdout
+        entry = re.fullmatch(rb"100(?:644|755) blob (?P<blob>[0-9a-f]+)\t[^\0]*\0", listed)
+        return None if entry is None else self.store.git("cat-file", "blob", entry["blob"].decode("ascii"))
+
     def resolve(self, revision: str) -> str:
         """Hash of the commit that a revision names (branch, tag, hash, `HEAD~3`); ConfigError where there is none."""
         if not revision or revision.startswith("-") or not revision.isprintable():

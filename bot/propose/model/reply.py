@@ -112,8 +112,11 @@ class Unusable:
     problem: str
 
 
-def read(text: str, finish_reason: str) -> Answer | Unusable:
-    """The first reading that has something to judge. Never raises, whatever `text` is."""
+def read(text: str, finish_reason: str, *, diffs: bool = True) -> Answer | Unusable:
+    """The first reading that has something to judge. Never raises, whatever `text` is.
+
+    diffs: whether a diff without any JSON around it is an answer.
+    """
     unusable = None
     for content in _objects(text):
         if not content.keys() & {"patch", "root_cause", "verdict"}:
@@ -128,7 +131,7 @@ def read(text: str, finish_reason: str) -> Answer | Unusable:
         if answer.patch.strip() or answer.verdict != "fix":
             return answer
         unusable = Unusable("it says `fix` and its patch is empty")
-    if unusable is None and (diff := _bare_diff(text)):
+    if unusable is None and diffs and (diff := _bare_diff(text)):
         before = text[: _DIFF.search(text).start()]  # type: ignore[union-attr]
         return Answer(root_cause=one_line(before.replace("```diff", ""), _PROSE), patch=diff)
     if unusable is not None:
