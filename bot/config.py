@@ -41,6 +41,7 @@ class ModelSettings:
     context: int = 256_000  # tokens
     providers: tuple[Provider, ...] = ()
     provider: str = ""  # what to call this endpoint; "" = its host
+    kind: str = "openai"  # protocol: "openai", or "xai" (its own SDK, the extra grokfix[xai])
 
     def endpoints(self) -> tuple[ModelSettings, ...]:
         """Those that may be asked, this one and then its providers in order: their key is there, or they need none."""
@@ -52,6 +53,7 @@ class ModelSettings:
                 api_key_env=each.api_key_env,
                 api_key=each.api_key,
                 provider=each.name,
+                kind=each.kind,
                 providers=(),
             )
             for each in self.providers
@@ -68,6 +70,7 @@ class Provider:
     api_key_env: str = ""
     api_key: str = field(default="", repr=False)
     model: str = ""
+    kind: str = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +266,17 @@ def _from_file(file: File, environment: Mapping[str, str], name: str) -> Setting
         },
         context=file.model.context or base.model.context,
         providers=tuple(
-            Provider(each.name, each.base_url, each.api_key_env, environment.get(each.api_key_env, ""), each.model)
+            Provider(
+                each.name,
+                each.base_url,
+                each.api_key_env,
+                environment.get(each.api_key_env, ""),
+                each.model,
+                each.kind,
+            )
             for each in file.model.providers
         ),
+        kind=file.model.kind,
     )
     limits = RepairLimits(
         attempts=file.limits.attempts or base.limits.attempts,

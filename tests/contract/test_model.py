@@ -13,32 +13,12 @@ from bot.adapters.openai import OpenAIModel
 from bot.adapters.openai_reply import REPLY_CHARACTERS
 from bot.config import ModelSettings
 from bot.errors import ConfigError, ModelError, ModelFault
-from bot.ports import Message, ModelReply, ModelRequest, ReplySchema, Usage
-from tests.contract.model_cases import KEY, PRICES, REQUEST, RealClock
-from tests.fakes import FakeClock
+from bot.ports import Message, ReplySchema, Usage
+from tests.contract.model_cases import KEY, REQUEST, RealClock
+from tests.contract.openai_model import complete, failure, model
 from tests.model_server import USAGE, ModelServer, Reply, chunk, error, say
 
 SCHEMA = ReplySchema("fix", {"type": "object", "properties": {}, "required": [], "additionalProperties": False})
-
-
-def model(server: ModelServer, clock: RealClock | FakeClock | None = None, **settings: str) -> OpenAIModel:
-    base = ModelSettings(name="scripted", base_url=server.base_url, api_key_env="TEST_KEY", api_key=KEY)
-    return OpenAIModel(replace(base, **settings), clock or RealClock(), PRICES)
-
-
-def complete(*replies: Reply, request: ModelRequest = REQUEST, clock: RealClock | None = None) -> ModelReply:
-    with ModelServer(replies) as server:
-        return model(server, clock).complete(request)
-
-
-def failure(*replies: Reply, request: ModelRequest = REQUEST, clock: RealClock | None = None) -> ModelError:
-    with ModelServer(replies) as server, pytest.raises(ModelError) as caught:
-        model(server, clock).complete(request)
-    assert KEY not in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 900
-    assert f"127.0.0.1:{server.base_url.split(':')[2]}" in str(caught.value), "an error says where"
-    return caught.value
 
 
 # --- good replies ---------------------------------------------------------------------------------------------------

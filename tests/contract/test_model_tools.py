@@ -14,7 +14,7 @@ from bot.adapters.openai_calls import ARGUMENT_BYTES, MOST_CALLS
 from bot.errors import ModelError, ModelFault
 from bot.ports import Message, ModelReply, ModelRequest, ReplyPart, ToolCall
 from tests.contract.model_cases import CALL, LIST, READ, REQUEST, WITH_TOOLS, RealClock
-from tests.contract.test_model import failure, model
+from tests.contract.openai_model import failure, model
 from tests.model_server import USAGE, ModelServer, Reply, call, calls, chunk, error, say, unstreamed
 
 TWO = (("read_file", '{"path": "a.py"}'), ("list_files", "{}"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 
-from bot.budget import Budget, cost_of, load_prices, price_for
-from bot.config import Price, RepairLimits
-from bot.ports import Usage
+from bot.budget import Budget, TokenRatio, cost_of, load_prices, price_for, request_bytes, worst_price
+from bot.config import ModelSettings, Price, Provider, RepairLimits
+from bot.ports import Message, ModelRequest, ReplySchema, ToolCall, ToolSpec, Usage
 from tests.fakes import FakeClock
 
 PRICE = Price(prompt=1.0, cached=0.2, completion=2.0, long_prompt=200_000, long_factor=2.0)
@@ -102,3 +105,104 @@ def test_price_table_comes_with_the_package() -> None:
     assert price_for(prices, "mine") is PRICE
     assert price_for(prices, "grok-4.7") is PRICE, "settings win"
     assert price_for(prices, "some-model") is None
+
+
+def test_tokens_end_it() -> None:
+    budget = Budget(RepairLimits(tokens=10_000, cost_usd=None), FakeClock())
+    assert budget.can_afford(8_000, 2_000, None)
+    assert not budget.can_afford(8_000, 2_001, None)
+    assert budget.reason == (
+        "a request of up to 10,001 tokens does not fit into the 10,000 that are left of 10,000 (limits.tokens)"
+    )
+    budget.charge(Usage(requests=1, prompt_tokens=7_000, cached_tokens=6_000, completion_tokens=2_000, cost_usd=None))
+    assert budget.allows(0)
+    assert budget.can_afford(500, 500, PRICE)
+    assert not budget.can_afford(500, 501, PRICE), "cached tokens count, whatever they cost"
+    budget.charge(Usage(requests=1, completion_tokens=1_500))
+    assert not budget.allows(0)
+    assert budget.reason == "10,500 of 10,000 tokens are spent (limits.tokens)"
+
+
+def test_worst_case_is_set_aside_while_a_request_runs() -> None:
+    budget = Budget(RepairLimits(tokens=10_000, cost_usd=0.01), FakeClock())
+    with budget.hold(1_000, 2_000, PRICE) as refusal:  # $0.005 at worst
+        assert refusal == ""
+        assert budget.can_afford(1_000, 2_000, PRICE)
+        with budget.hold(1_000, 2_000, PRICE) as second:
+            assert second == ""
+            with budget.hold(1, 1, PRICE) as third:
+                assert "$0.00 that are left of $0.01" in third
+            assert not budget.can_afford(1, 1, PRICE), "a refused one gave nothing back"
+            with budget.hold(4_001, 0, None) as fourth:
+                assert "limits.tokens" in fourth, "a price nobody knows still has tokens"
+        budget.charge(Usage(requests=1, prompt_tokens=1_000, completion_tokens=10, cost_usd=0.00102))
+    assert budget.can_afford(1_000, 3_900, PRICE), "what was not used is there again"
+    with pytest.raises(ZeroDivisionError), budget.hold(1_000, 3_000, PRICE):
+        raise ZeroDivisionError
+    assert budget.can_afford(1_000, 3_900, PRICE)
+
+
+def test_threads_together_do_not_spend_more_than_there_is() -> None:
+    budget = Budget(RepairLimits(tokens=50_000, cost_usd=None), FakeClock())
+
+    def ask(_: int) -> bool:
+        with budget.hold(600, 400, None) as refusal:
+            if not refusal:
+                budget.charge(Usage(requests=1, prompt_tokens=600, completion_tokens=400, cost_usd=None))
+            return not refusal
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = sum(pool.map(ask, range(200)))
+    assert asked <= 50
+    assert budget.spent.requests == asked
+    while ask(0):
+        asked += 1
+    assert asked == 50
+
+
+def test_ratio_starts_at_three_and_is_learnt() -> None:
+    ratio = TokenRatio()
+    assert ratio.tokens("x" * 300, "é" * 30, "") == 120
+    assert ratio.tokens("x", "y") == 2
+    ratio.learn(10_000, 2_500)
+    assert ratio.tokens("x" * 3_800) == pytest.approx(1_000, abs=1), "four bytes a token, less a margin"
+    assert ratio.bytes_for(1_000) == 3_800
+    ratio.learn(20_000, 10_000)
+    assert ratio.bytes_for(1_000) == 1_900, "the latest speaks for the whole conversation"
+
+
+@pytest.mark.parametrize(
+    ("size", "counted", "bytes_per_token"),
+    [(1_000, 100, 3.0), (50_000, 0, 3.0), (50_000, 1, 6.0), (50_000, 10**9, 1.0), (50_000, -5, 3.0)],
+    ids=["too-small", "nothing", "too-few", "too-many", "negative"],
+)
+def test_counts_that_no_tokenizer_makes_are_not_believed(size: int, counted: int, bytes_per_token: float) -> None:
+    ratio = TokenRatio()
+    ratio.learn(size, counted)
+    assert ratio.bytes_per_token == bytes_per_token
+
+
+def test_everything_a_request_sends_is_estimated() -> None:
+    call = ToolCall("id", "name", "a" * 100)
+    request = ModelRequest((Message("user", "x" * 100), Message("assistant", "y" * 50, "z" * 50, (call,))))
+    plain = request_bytes(request)
+    assert 306 <= plain <= 350
+    tool = ToolSpec("tool", "d" * 200, {"type": "object"})
+    assert request_bytes(replace(request, tools=(tool,))) == plain + 4 + 200 + len('{"type": "object"}')
+    assert request_bytes(replace(request, schema=ReplySchema("s", {"type": "object"}))) == plain + 18
+    assert TokenRatio().of(request) == -(-plain // 3)
+    assert request_bytes(replace(request, messages=(Message("user", "\ud800"),))) < 20
+
+
+def test_worst_price_is_the_dearest_that_may_be_asked() -> None:
+    prices = {"a": Price(1.0, 0.1, 9.0), "b": Price(2.0, 0.5, 3.0, 1_000, 2.0)}
+    providers = (
+        Provider("second", "http://x", "", model="b"),
+        Provider("third", "http://y", "", model="nobody-knows"),
+        Provider("without-key", "http://z", "UNSET", model="grok-4.7"),
+    )
+    settings = ModelSettings("a", api_key="k", prices=prices, providers=providers)
+    assert worst_price(settings) == Price(2.0, 0.5, 9.0, 1_000, 2.0)
+    assert worst_price(replace(settings, providers=())) == prices["a"]
+    assert worst_price(ModelSettings("nobody-knows", api_key="k")) is None
+    assert worst_price(ModelSettings("a", prices=prices)) is None, "none may be asked"

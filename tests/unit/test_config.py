@@ -60,6 +60,37 @@ def test_file_overrides_defaults() -> None:
     assert settings.protect == ("vendor/**",)
 
 
+def test_providers_have_keys_of_their_own() -> None:
+    text = """\
+version: 1
+model:
+  name: first
+  api_key_env: FIRST_KEY
+  context: 128000
+  providers:
+    - {name: gateway, base_url: "https://gateway.example/v1", api_key_env: GATEWAY_KEY, model: vendor/first}
+    - {name: shut, base_url: "https://shut.example/v1", api_key_env: UNSET_KEY}
+    - {name: here, base_url: "http://127.0.0.1:8080/v1"}
+    - {name: native, base_url: "https://api.x.ai", api_key_env: XAI_API_KEY, kind: xai}
+limits: {tokens: 5000, candidates: 3}
+"""
+    settings = config.load(text, "f", ENVIRONMENT | {"FIRST_KEY": "f-1"})
+    assert (settings.model.context, settings.limits.tokens, settings.limits.candidates) == (128_000, 5_000, 3)
+    asked = [(each.provider, each.name, each.base_url, each.api_key, each.kind) for each in settings.model.endpoints()]
+    assert asked == [
+        ("", "first", "https://api.x.ai/v1", "f-1", "openai"),
+        ("gateway", "vendor/first", "https://gateway.example/v1", "k-123", "openai"),
+        ("here", "first", "http://127.0.0.1:8080/v1", "", "openai"),
+        ("native", "first", "https://api.x.ai", "x-789", "xai"),
+    ], "one whose key is not there is not asked; one that names none needs none"
+    assert "k-123" not in repr(settings)
+    without = config.load(text, "f", ENVIRONMENT)
+    assert without.asked_model() == "vendor/first", "the first that may be asked"
+    assert config.load(text, "f", ENVIRONMENT, engine="search").asked_model() == ""
+    assert config.load(None, "f", {}).asked_model() == ""
+    assert config.load(None, "f", {"XAI_API_KEY": "x"}, candidates=2).limits.candidates == 2
+
+
 def test_published_schema_is_the_files_own() -> None:
     published = resources.files("bot").joinpath("config.schema.json").read_text(encoding="utf-8")
     assert published == config_file.json_schema()
@@ -102,6 +133,14 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ("version: 1\nmodel: !!python/object:os.system {}\n", "not readable as YAML"),
         ("version: 1\n\x00", "not readable as YAML"),
         ("version: 1\nsuites: [{name: a}, {name: a}]\n", "two suites have the same name"),
+        ("version: 1\nmodel: {providers: [{name: a}]}\n", "f:2: model.providers.0.base_url: is missing"),
+        (
+            'version: 1\nmodel: {providers: [{name: a, base_url: "http://x"}, {name: a, base_url: "http://y"}]}\n',
+            "two providers have the same name",
+        ),
+        ('version: 1\nmodel: {providers: [{name: a, base_url: "ftp://x"}]}\n', "providers.0.base_url"),
+        ("version: 1\nlimits: {tokens: 10, candidates: 99}\n", "limits.candidates"),
+        ("version: 1\nmodel: {context: 5}\n", "model.context"),
         ("version: 1\nsuites: [{setup_secrets: [NOPE]}]\n", "NOPE, which the environment does not have"),
         ("version: 1\nx: " + "[" * 5000, "not readable as YAML"),
     ],
