@@ -134,6 +134,18 @@ def fake_desk(
     )
 
 
+def again(desk: Desk) -> Desk:
+    """A new desk at the same bench: nothing is drafted there."""
+    return Desk(
+        desk.bench,
+        desk.evidence,
+        runtime=desk.runtime,
+        history=desk.history,
+        protect=desk.protect,
+        redact=desk.redact,
+    )
+
+
 @contextmanager
 def real_desk(folder: Path, files: Mapping[str, str | bytes] | None = None) -> Iterator[Desk]:
     """A desk whose runs are processes of this machine."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
-from itertools import groupby
 
 _MOST_VARIANTS = 32
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
@@ -39,10 +38,12 @@ def _one(glob: str) -> Callable[[str], bool]:
     glob = glob.removeprefix("./").removeprefix("/")
     if glob.endswith("/"):
         glob += "**"
-    names = [name for name, _ in groupby(glob.split("/"))] if "**/**" in glob else glob.split("/")
+    names = glob.split("/")
     if len(names) == 1 and names[0] != "**":
         match = _component(names[0])
         return lambda path: bool(match(path.rpartition("/")[2]))
+    if names[-1] == "**":
+        names.append("*")  # `a/**` is everything below a, not a itself
     components = [None if name == "**" else _component(name) for name in names]
     return lambda path: _matches(components, path.split("/"))
 
@@ -63,5 +64,4 @@ def _matches(components: list[Component | None], names: list[str]) -> bool:
             reached = [False] + [
                 reached[position] and component(name) is not None for position, name in enumerate(names)
             ]
-    # `a/**` is everything below a, not a itself.
     return reached[-1]

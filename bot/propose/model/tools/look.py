@@ -60,7 +60,8 @@ class ReadFile:
         content = desk.redact("\n".join(lines[first - 1 : last])).split("\n")  # before any line is cut
         # A secret that ran over several lines is one mark now, and numbers would be those of other lines.
         numbered = len(content) == last - first + 1
-        chosen, size = [], 0
+        chosen: list[str] = []
+        size = 0
         for number, line in enumerate(content, first):
             shown = f"{number:>{len(str(last))}}|{_short(line)}" if numbered else _short(line)
             size += len(shown) + 1

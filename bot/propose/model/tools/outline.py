@@ -93,8 +93,7 @@ def _python(tree: ast.Module) -> Iterator[str]:
             inner = list(node.body)
         elif isinstance(node, (ast.If, ast.Try, ast.With)):
             # what stands under a condition is defined all the same
-            inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
-            pending += [(child, depth) for child in reversed(inner)]
+            pending += [(child, depth) for child in reversed(list(_within(node)))]
             continue
         else:
             names = _names(node)
@@ -102,6 +101,14 @@ def _python(tree: ast.Module) -> Iterator[str]:
                 yield f"{node.lineno:>12}  {indent}{names}"
             continue
         pending += [(child, depth + 1) for child in reversed(inner)]
+
+
+def _within(node: ast.stmt) -> Iterator[ast.stmt]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler):
+            yield from child.body
+        elif isinstance(child, ast.stmt):
+            yield child
 
 
 def _class(node: ast.ClassDef) -> str:
