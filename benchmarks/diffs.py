@@ -219,10 +219,21 @@ def true_diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     text = ""
     for path, old in before.items():
         kept = [one.splitlines(keepends=True) for one in (old, after[path])]
-        body = difflib.unified_diff(*kept, f"a/{path}" if old else "/dev/null", f"b/{path}")
+        body = labelled(difflib.unified_diff(*kept, f"a/{path}" if old else "/dev/null", f"b/{path}"), kept[0])
         marked = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body)
         text += f"diff --git a/{path} b/{path}\n{marked}" if marked else ""
     return text
+
+
+def labelled(body: Iterator[str], lines: Sequence[str]) -> Iterator[str]:
+    """With the name of the function behind each hunk header, as git writes it."""
+    for line in body:
+        match = HEADER.match(line)
+        if match is None:
+            yield line
+            continue
+        above = (text for text in reversed(lines[: max(0, int(match[1]) - 1)]) if text[:1].isalpha())
+        yield f"{line.rstrip()} {next(above, '').rstrip()}".rstrip() + "\n"
 
 
 def source(random: Random, indent: str) -> list[str]:
@@ -330,30 +341,27 @@ def extra_context(sketch: Sketch, random: Random) -> bool:
 
 def invented_context(sketch: Sketch, random: Random) -> bool:
     """An outer line of context that is not in the file, or not in that wording."""
-    done = False
-    for hunk in sketch.hunks():
+    for hunk in random.sample(sketch.hunks(), len(sketch.hunks())):
         if sum(line.startswith(" ") and len(line) > 4 for line in hunk.lines) > 2:
             end = random.choice((0, len(hunk.lines)))
             hunk.lines.insert(end, random.choice((" # here it is changed", " # (see above)", "     # unchanged")))
-            done = True
-    return done
+            return True
+    return False
 
 
 def blank_line_skipped(sketch: Sketch, random: Random) -> bool:
     """A blank line in the middle of the context is forgotten."""
-    done = False
-    for hunk in sketch.hunks():
+    for hunk in random.sample(sketch.hunks(), len(sketch.hunks())):
         inner = [i for i in range(1, len(hunk.lines) - 1) if hunk.lines[i] == " "]
         if inner:
             hunk.lines.pop(random.choice(inner))
-            done = True
-    return done
+            return True
+    return False
 
 
 def comment_skipped(sketch: Sketch, random: Random) -> bool:
     """A comment within the context is forgotten or reworded."""
-    done = False
-    for hunk in sketch.hunks():
+    for hunk in random.sample(sketch.hunks(), len(sketch.hunks())):
         inner = [i for i in range(1, len(hunk.lines) - 1) if re.match(r" \s*# ", hunk.lines[i])]
         if inner:
             index = random.choice(inner)
@@ -361,8 +369,8 @@ def comment_skipped(sketch: Sketch, random: Random) -> bool:
                 hunk.lines.pop(index)
             else:
                 hunk.lines[index] += " (unchanged)"
-            done = True
-    return done
+            return True
+    return False
 
 
 def dedented(sketch: Sketch, _random: Random) -> bool:

@@ -1,5 +1,5 @@
-"""Placing a hunk whose context is not in the file line for line: dots for what lies between, hunks run together, a blank
-line or a comment forgotten, an outer line that is not there.
+"""Placing a hunk whose context is not in the file line for line: dots for what lies between, hunks run together,
+a blank line or a comment forgotten, an outer line that is not there.
 
 The changes are what counts. Each run of changed lines must stand in one place: its removed lines as they are in the
 file, and every line of its own beside an added one where the hunk has it. The context is evidence, read outwards from
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.patch.drafts import DraftLine, HunkDraft
-from bot.patch.matching import Tolerance, key
+from bot.patch.matching import Tolerance, key, within
 from bot.patch.splices import Splice, carry
 
 DOTS = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
@@ -47,10 +47,9 @@ class _Place:
 def place_loosely(lines: Sequence[str], hunk: HunkDraft) -> tuple[int, list[Splice]] | None:
     """First line and splices of a hunk; None where it stands nowhere, or not in one place only."""
     body = [_dots_are_code(line, lines) for line in hunk.lines]
+    dots = {index for index, (_, stands_for_others) in enumerate(body) if stands_for_others}
     for tolerance in (Tolerance.TRAILING, Tolerance.INDENTATION):
-        placed = _Loose(
-            lines, [line for line, _ in body], {i for i, (_, dots) in enumerate(body) if dots}, tolerance
-        ).place()
+        placed = _Loose(lines, [line for line, _ in body], dots, hunk.section, tolerance).place()
         if placed is not None:
             return placed
     return None
@@ -63,7 +62,10 @@ def _dots_are_code(line: DraftLine, lines: Sequence[str]) -> tuple[DraftLine, bo
 
 
 class _Loose:
-    def __init__(self, lines: Sequence[str], body: list[DraftLine], dots: set[int], tolerance: Tolerance) -> None:
+    def __init__(
+        self, lines: Sequence[str], body: list[DraftLine], dots: set[int], section: str, tolerance: Tolerance
+    ) -> None:
+        self.section = section
         self.lines = lines
         self.body = body
         self.dots = dots
@@ -76,7 +78,7 @@ class _Loose:
             return None
         places = []
         for group in groups:
-            place = _best(self, list(self._places(group)))
+            place = self._best(list(self._places(group)))
             if place is None:
                 return None
             places.append(place)
@@ -161,6 +163,21 @@ class _Loose:
     def _weight(self, pairs: Sequence[tuple[int, int]]) -> int:
         return sum(1 for index, _ in pairs if self.want[index].strip())
 
+    def _best(self, places: Sequence[_Place]) -> _Place | None:
+        """The place that none has more evidence than on either side, and none as much on both; else the one place in
+        the block that the hunk's header names."""
+        weighed = [(self._weight(place.above), self._weight(place.below), place) for place in places]
+        most = max((above + below for above, below, _ in weighed), default=0)
+        leading = [each for each in weighed if each[0] + each[1] == most]
+        if len(leading) > 1:
+            starts = [min([place.at, *(line for _, line in place.above)]) for _, _, place in leading]
+            named = within(self.lines, starts, self.section)
+            leading = [each for each, start in zip(leading, starts, strict=True) if start in named]
+        if len(leading) != 1:
+            return None
+        above, below, chosen = leading[0]
+        return chosen if all(above >= a and below >= b for a, b, _ in weighed) else None
+
     # --- all of them together ----------------------------------------------------------------------------------------
 
     def _is_in_order(self, groups: Sequence[_Group], places: Sequence[_Place]) -> bool:
@@ -202,15 +219,3 @@ class _Loose:
         for line in changed:
             end_is_open = (line.kind == "+") if line.unterminated else end_is_open
         return Splice(place.at, place.at + len(old), tuple(added), end_is_open)
-
-
-def _best(loose: _Loose, places: Sequence[_Place]) -> _Place | None:
-    """The place that no other has more evidence than, on either side, and none as much on both."""
-    weighed = [(loose._weight(place.above), loose._weight(place.below), place) for place in places]
-    best = max(weighed, key=lambda each: each[0] + each[1], default=None)
-    if best is None:
-        return None
-    above, below, chosen = best
-    rivals = [each for each in weighed if each[2] is not chosen]
-    beaten = all(above >= a and below >= b and above + below > a + b for a, b, _ in rivals)
-    return chosen if beaten else None

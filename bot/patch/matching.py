@@ -85,6 +85,24 @@ def indentation(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
+def within(lines: Sequence[str], found: Sequence[int], section: str) -> tuple[int, ...]:
+    """Places within the block that the hunk's section line opens, if that line stands in the file once."""
+    label = section.strip()
+    if len(label) < 3:
+        return ()
+    heads = [index for index, line in enumerate(lines) if line.strip().startswith(label)]
+    if len(heads) != 1:
+        return ()
+    depth = len(indentation(lines[heads[0]]).expandtabs())
+    end = len(lines)
+    for index in range(heads[0] + 1, len(lines)):
+        line = lines[index]
+        if line.strip() and line.strip()[0] not in ")]}" and len(indentation(line).expandtabs()) <= depth:
+            end = index
+            break
+    return tuple(start for start in found if heads[0] <= start < end)
+
+
 class Reindent:
     """Carries the indentation of a hunk over to the file's: learned from pairs of matching lines."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
 from bot.patch.loose import DOTS, place_loosely
-from bot.patch.matching import Tolerance, indentation, nearest, positions, quoted
+from bot.patch.matching import Tolerance, nearest, positions, quoted, within
 from bot.patch.splices import Splice, join, splices_of, unterminated
 from bot.patch.types import Refusal
 from bot.ports import Overlay
@@ -108,14 +108,14 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
         ended.pop()
     lines = [line.removesuffix("\r") for line in ended]
     splices: list[Splice] = []
-    displacement = 0
+    displacements: set[int] = set()
     for number, hunk in enumerate(hunks, 1):
-        placed = _place_hunk(lines, hunk, displacement, f"hunk {number} of {path}", path)
+        placed = _place_hunk(lines, hunk, displacements, f"hunk {number} of {path}", path)
         if isinstance(placed, Refusal):
             return placed
         start, found = placed
         if hunk.claimed is not None:
-            displacement = start - (hunk.claimed - 1)
+            displacements.add(start - (hunk.claimed - 1))
         splices += found
     splices.sort(key=lambda splice: (splice.start, splice.end))
     for before, after in pairwise(splices):
@@ -125,7 +125,7 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
 
 
 def _place_hunk(
-    lines: list[str], hunk: HunkDraft, displacement: int, name: str, path: str
+    lines: list[str], hunk: HunkDraft, displacements: Collection[int], name: str, path: str
 ) -> tuple[int, list[Splice]] | Refusal:
     wanted = [line.text for line in hunk.old]
     if not any(text.strip() for text in wanted):
@@ -139,7 +139,7 @@ def _place_hunk(
         found = positions(lines, wanted, tolerance)
         if not found:
             continue
-        start = _choose(lines, found, hunk, displacement)
+        start = _choose(lines, found, hunk, displacements)
         if start is None:
             where = ", ".join(str(position + 1) for position in found[:8])
             return Refusal(
@@ -159,7 +159,7 @@ def _place_hunk(
         body = list(hunk.lines)
         while body and body[-1].bare:
             body.pop()
-        return _place_hunk(lines, HunkDraft(tuple(body), hunk.claimed, hunk.section), displacement, name, path)
+        return _place_hunk(lines, HunkDraft(tuple(body), hunk.claimed, hunk.section), displacements, name, path)
     loosely = place_loosely(lines, hunk)
     if loosely is not None:
         return loosely
@@ -169,43 +169,25 @@ def _place_hunk(
     return _not_found(lines, hunk, wanted, name, path)
 
 
-def _choose(lines: list[str], found: tuple[int, ...], hunk: HunkDraft, displacement: int) -> int | None:
-    """The one place among equals that the hunk's own claims single out; None where they do not."""
+def _choose(lines: list[str], found: tuple[int, ...], hunk: HunkDraft, displacements: Collection[int]) -> int | None:
+    """The one place among equals that the hunk's own claims single out; None where they do not.
+
+    displacements: by how much the claims of the hunks before were off. A claim counts where it names one of the places
+    exactly: the nearest is a guess, and so is a claim beside others that contradict each other.
+    """
     if len(found) == 1:
         return found[0]
     if any(line.unterminated for line in hunk.old):
         at_end = [start for start in found if start + len(hunk.old) == len(lines)]
         if len(at_end) == 1:
             return at_end[0]
-    inside = _inside(lines, found, hunk.section)
+    inside = within(lines, found, hunk.section)
     if len(inside) == 1:
         return inside[0]
-    if hunk.claimed is None:
+    if hunk.claimed is None or len(displacements) > 1:
         return None
-    among = inside or found
-    expected = hunk.claimed - 1 + displacement
-    ranked = sorted(among, key=lambda start: abs(start - expected))
-    if abs(ranked[0] - expected) < abs(ranked[1] - expected):
-        return ranked[0]
-    return None
-
-
-def _inside(lines: list[str], found: tuple[int, ...], section: str) -> tuple[int, ...]:
-    """Places within the block that the hunk's section line opens, if that line stands in the file once."""
-    label = section.strip()
-    if len(label) < 3:
-        return ()
-    heads = [index for index, line in enumerate(lines) if line.strip().startswith(label)]
-    if len(heads) != 1:
-        return ()
-    depth = len(indentation(lines[heads[0]]).expandtabs())
-    end = len(lines)
-    for index in range(heads[0] + 1, len(lines)):
-        line = lines[index]
-        if line.strip() and line.strip()[0] not in ")]}" and len(indentation(line).expandtabs()) <= depth:
-            end = index
-            break
-    return tuple(start for start in found if heads[0] <= start < end)
+    expected = hunk.claimed - 1 + next(iter(displacements), 0)
+    return expected if expected in (inside or found) else None
 
 
 def _parts(hunk: HunkDraft) -> list[HunkDraft]:
@@ -229,7 +211,7 @@ def _place_parts(
     for number, part in enumerate(parts, 1):
         if not part.changes and number == len(parts):
             break
-        placed = _place_hunk(lines[floor:], part, 0, f"part {number} of {name}", path)
+        placed = _place_hunk(lines[floor:], part, (), f"part {number} of {name}", path)
         if isinstance(placed, Refusal):
             return placed
         start, found = placed

@@ -15,7 +15,8 @@ from bot.patch.wrapping import FENCE, unwrapped
 LONGEST = 1 << 20
 _BULLET = re.compile(r"- \S|---+$")
 _LONGEST_REMARK = 300  # the pattern below is not linear in blanks
-_SIGNATURE = "--"  # what git format-patch writes below a patch
+_SIGNATURE = "--"  # what git format-patch writes below a patch, and its version behind it
+_VERSION = re.compile(r"\d+\.\d+[\w.-]*\s*$")
 _EXTENDED = re.compile(
     r"(?:index [0-9a-fA-F]+\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
 )
@@ -187,7 +188,7 @@ class _Reader:
             label = match["section"].replace("@@", "").strip(" .")
             counts = Counts.of(match)
             self.position += 1
-        body = self._body(counts)
+        body = self._body(counts, created=section.named and section.old is None)
         if not body:
             return Refusal(f"the hunk at line {number} is empty", section.new or section.old or "")
         hunk = HunkDraft(tuple(body), claimed, label)
@@ -195,7 +196,8 @@ class _Reader:
             section.hunks.append(hunk)
         return None
 
-    def _body(self, counts: Counts) -> list[DraftLine]:
+    def _body(self, counts: Counts, *, created: bool) -> list[DraftLine]:
+        """Lines of a hunk. created: of a new file, where a line without its mark is prose."""
         body: list[DraftLine] = []
         while self.position < len(self.lines):
             line = self._peek()
@@ -205,7 +207,7 @@ class _Reader:
                 break
             if self._at_half_header() and (not counts.open or line[4:6] in ("a/", "b/")):
                 break
-            if line.rstrip() == _SIGNATURE and not counts.open:
+            if line.rstrip() == _SIGNATURE and (not counts.open or _VERSION.match(self._peek(1))):
                 break
             if line.startswith("\\"):
                 if body:
@@ -216,7 +218,7 @@ class _Reader:
                 body.append(DraftLine(line[0], line[1:]))
             elif line == "":
                 body.append(DraftLine(" ", "", bare=True))
-            elif counts.open and not counts.unknown and not _is_metadata(line):
+            elif counts.open and not counts.unknown and not created and not _is_metadata(line):
                 body.append(DraftLine(" ", line, bare=True))  # the author lost the leading blank
             elif line.startswith("\t") or self._left_out(line):
                 body.append(DraftLine(" ", line, bare=True))

@@ -91,7 +91,7 @@ def carry(pairs: Sequence[tuple[DraftLine, str]], added: Sequence[str]) -> Itera
     lost = [line for line, theirs in solid if line.kind == " " and _short_of_one(line.text, theirs)]
     if not lost:
         return _reindented(Reindent([(line.text, theirs) for line, theirs in pairs]), added)
-    # Context without its leading blank, "    x" for "     x": the blank that was taken for the mark belongs to the text.
+    # Context without its leading blank, "    x" for "     x": the blank taken for the mark belongs to the text.
     others = [(line, theirs) for line, theirs in solid if line not in lost]
     exact = [line for line, theirs in others if line.text.rstrip() == theirs.rstrip()]
     if len(exact) < len(others):

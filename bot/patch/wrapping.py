@@ -35,7 +35,7 @@ def unwrapped(lines: list[str]) -> tuple[Numbered, bool]:
 
 
 def _at_the_margin(lines: list[str]) -> list[str]:
-    """Without the indentation that a whole diff has, as under a point of a list; only where nothing opens at the margin."""
+    """Without the indentation of a whole diff, as under a point of a list; only where nothing opens at the margin."""
     if any(line.startswith(("diff --git ", "--- ", "+++ ", "@@", "*** ")) for line in lines):
         return lines
     opening = next((match for line in lines if (match := _OPENING.match(line[:300]))), None)
