@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,10 @@ _MARKS: Mapping[str, str] = {
 }
 
 
+_THOUGHT = 120  # characters
+_THOUGHT_LINE = 100
+
+
 @dataclass(slots=True)
 class Progress:
     """State of a run as a watcher sees it. `doing` is a phrase, "" between two steps; all texts are safe to print."""
@@ -31,6 +36,9 @@ class Progress:
     max_attempts: int = 0
     gates: dict[str, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
+    thought: str = ""
+    """The end of what the model thinks aloud, "" while it does not."""
+    _unsaid: str = ""
 
     def feed(self, kind: EventKind, data: Mapping[str, JsonValue], *, verbose: bool = False) -> tuple[str, ...]:
         """Take an event in; the lines it is worth in a log, none for most unless `verbose`."""
@@ -49,11 +57,11 @@ class Progress:
                 self.doing = f"asking {_line(data, 'model') or 'the model'}"
                 return (self.doing,) if verbose else ()
             case EventKind.STREAM:
-                self.doing = "the model thinks" if text(data, "part") == "reasoning" else "the model writes"
-                return ()
+                return self._stream(data, verbose)
             case EventKind.REPLY:
-                self.doing = ""
-                return self._reply(data) if verbose else ()
+                rest = tuple(self._thoughts("\n")) if verbose else ()
+                self.doing = self.thought = ""
+                return (*rest, *self._reply(data)) if verbose else ()
             case EventKind.TOOL_CALL:
                 self.doing = f"the model uses {_line(data, 'name') or 'a tool'}"
                 return (self.doing,) if verbose else ()
@@ -122,6 +130,35 @@ class Progress:
             place = f"{_line(each, 'path')}:{count(each, 'line') or '?'}"
             lines.append(f"suspect: {place} {_line(each, 'symbol')} ({_line(each, 'reason')})")
         return tuple(lines)
+
+    def _stream(self, data: Mapping[str, JsonValue], verbose: bool) -> tuple[str, ...]:
+        part, piece = text(data, "part"), text(data, "text")
+        match part:
+            case "reasoning":
+                self.doing = "the model thinks"
+                self.thought = log(one_line((self.thought + piece)[-_THOUGHT:], _THOUGHT))
+                return tuple(self._thoughts(piece)) if verbose else ()
+            case "restart":
+                self.doing, self.thought, self._unsaid = "the stream broke, asking again", "", ""
+                return (self.doing,)
+            case _:
+                self.doing = "the model writes"
+                rest = tuple(self._thoughts("\n")) if verbose else ()
+                self.thought = ""
+                return rest
+
+    def _thoughts(self, piece: str) -> Iterator[str]:
+        """What was thought, in lines of about a terminal's width; an unfinished one waits for its rest."""
+        self._unsaid += piece
+        *whole, self._unsaid = self._unsaid.split("\n")
+        while len(self._unsaid) > _THOUGHT_LINE:
+            cut = self._unsaid.rfind(" ", 0, _THOUGHT_LINE)
+            cut = cut if cut > 0 else _THOUGHT_LINE
+            whole.append(self._unsaid[:cut])
+            self._unsaid = self._unsaid[cut:].lstrip(" ")
+        for line in whole:
+            for wrapped in textwrap.wrap(line, _THOUGHT_LINE):
+                yield f"  … {log(one_line(wrapped, _THOUGHT_LINE))}"
 
     def _reply(self, data: Mapping[str, JsonValue]) -> tuple[str, ...]:
         seconds = number(data, "seconds")

@@ -223,6 +223,9 @@ class _Body:
             blocks.append(markdown(bounded(each.root_cause, self._prose // 2, whole="result.json")))
             if each.message:
                 blocks.append("Why not: " + markdown(bounded(each.message, self._prose // 2, whole="result.json")))
+            if each.reasoning:
+                words = fence(each.reasoning, limit=self._prose, whole="result.json")
+                blocks.append(_fold("What the model thought", words))
         if len(attempts) > self._rows:
             blocks.append(f"[… {len(attempts) - self._rows} more are in result.json …]")
         return _fold(f"How it was found: {plural(len(attempts), 'attempt')}", "\n\n".join(blocks))

@@ -106,6 +106,8 @@ class LiveView:
         now = self._clock.monotonic()
         self._spinner.update(text=Text(f"{progress.doing or 'working'}  {duration(now - self._step_began)}"))
         lines: list[RenderableType] = [self._spinner]
+        if progress.thought:
+            lines.append(Text(f"  … {progress.thought}", "dim italic", no_wrap=True, overflow="ellipsis"))
         if gates := _gate_strip(progress.gates):
             lines.append(gates)
         foot = " · ".join(filter(None, (progress.where(), duration(now - self._began), progress.spent())))

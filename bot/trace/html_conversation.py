@@ -121,7 +121,7 @@ def _reply(step: Step) -> Iterator[str]:
     if reasoning := text(reply, "reasoning"):
         yield _fold("reasoning", reasoning)
     if said := text(reply, "text"):
-        yield prose(said)
+        yield _arguments(said) if said.lstrip().startswith("{") else prose(said)
     for call in records(reply, "tool_calls"):
         yield _call(call, step.results.get(text(call, "id")))
 
@@ -139,7 +139,7 @@ def _call(call: _Data, result: _Data | None) -> str:
 
 
 def _arguments(arguments: str) -> str:
-    """Members one by one, their texts unescaped: a patch in a JSON string is nothing that a person can read."""
+    """A JSON object's members one by one, their texts unescaped: nobody can read a patch in a JSON string."""
     try:
         members = record({"value": json.loads(arguments)}, "value") or {}
         texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in list(members.items())[:20]}

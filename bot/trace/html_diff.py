@@ -29,6 +29,7 @@ def _parts(patch: str, prefix: str, note: HunkNote | None) -> Iterator[str]:
     path, hunk, old, new = "", 0, 0, 0
     removed: list[_Line] = []
     added: list[_Line] = []
+    said: tuple[str, ...] = ()
     for kind, line in diff_lines(bounded(patch, _CHARACTERS, whole="the trace")):
         if kind not in (LineKind.REMOVED, LineKind.ADDED) and (removed or added):
             yield _block("change", removed, added)
@@ -51,10 +52,13 @@ def _parts(patch: str, prefix: str, note: HunkNote | None) -> Iterator[str]:
                 yield note(path) if note is not None else ""
             case LineKind.FILE:
                 path = _path(line)
+                said = (f"--- a/{path}", f"+++ b/{path}", "--- /dev/null", "+++ /dev/null")  # by this line already
                 yield f'<p class="file">{html(one_line(path, 300))}</p>'
             case LineKind.META:
-                if line.startswith("+++ "):
-                    path = path or line[4:].removeprefix("b/").split("\t", 1)[0]
+                if said and (line.startswith("index ") or line in said):
+                    continue
+                if line.startswith("+++ ") and line != "+++ /dev/null":
+                    path = line[4:].removeprefix("b/").split("\t", 1)[0]
                 yield f'<p class="meta">{html(line) or " "}</p>'
     if removed or added:
         yield _block("change", removed, added)
