@@ -24,17 +24,17 @@ def test_values_are_not_looked_at_for_places() -> None:
 
 def test_empty_sections_go_with_their_heading() -> None:
     places = ("count", "runtime", "failures", "output", "hint", "instructions", "locations", "excerpts", "recent")
-    places += ("learned", "tried")
+    places += ("learned", "tried", "guidance", "commits", "map", "lead", "looked")
     bare = prompt("first", **dict.fromkeys(places, ""))
     assert re.findall("^# .*", bare, re.MULTILINE) == ["# Failing tests"]
     full = prompt("first", **dict.fromkeys(places, "x"))
-    assert len(re.findall("^# .*", full, re.MULTILINE)) == 8
+    assert len(re.findall("^# .*", full, re.MULTILINE)) == 13
     assert "{{" not in full
 
 
 def test_every_prompt_says_why_it_is_as_it_is_and_does_not_send_that() -> None:
     files = list(resources.files("bot.propose.model").joinpath("prompts").iterdir())
-    assert len(files) == 4
+    assert len(files) == 11
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert text.startswith("<!--"), file
