@@ -94,6 +94,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sandbox", choices=("process", "docker"), default="process", help="default: process; the code is our own"
     )
+    parser.add_argument("--replay", action="store_true", help="let a model repair it, whose replies were recorded")
     parser.add_argument("--verbose", action="store_true", help="show every run")
 
 

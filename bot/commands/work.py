@@ -37,9 +37,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The model that answers from a recording, and the SHA-256 of the trace that holds it."""
+    """The model that answers from a recording (None: none was asked), and the SHA-256 of the trace that holds it."""
 
-    model: Model
+    model: Model | None
     trace_sha256: str
 
 
@@ -84,6 +84,8 @@ def _run(
 ) -> tuple[Result, int]:
     """Run, and turn interruption and infrastructure errors into results, so that what was found is kept."""
     asked = settings.asked_model()
+    if replay is not None:
+        asked = "" if replay.model is None else replay.model.name
     again: dict[str, JsonValue] = {} if replay is None else {"replay_of": replay.trace_sha256}
     tools.recorder.record(
         EventKind.RUN,
@@ -93,7 +95,7 @@ def _run(
         engine=settings.engine,
         sandbox=tools.sandbox.name,
         isolated=tools.sandbox.isolated,
-        model=asked if replay is None else replay.model.name,
+        model=asked,
         max_attempts=settings.limits.attempts,
         max_cost_usd=settings.limits.cost_usd,
         max_minutes=settings.limits.minutes,

@@ -13,7 +13,7 @@ from bot.replay.same import same_texts, short_diff
 from bot.trace.read import Event, Trace
 
 _Data = Mapping[str, JsonValue]
-_Lane = tuple[JsonValue, ...]
+_Lane = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,10 @@ class Comparison:
 
 
 def compare(recorded: Trace, now: Trace) -> Comparison:
-    """Compare in the order of the recorded run. Repairs and candidates are compared each with its own; the first step
-    that one of the two lacks ends the comparison of what follows it there."""
+    """Compare in the order of the recorded run: what was decided in each repair, and each conversation, with its like.
+
+    The first step that one of the two lacks ends the comparison of what follows it there.
+    """
     first, second = _steps(recorded), _steps(now)
     exact = alike = 0
     found: list[Difference] = []
@@ -110,18 +112,20 @@ def _outcome(trace: Trace) -> str:
 def _steps(trace: Trace) -> dict[_Lane, list[Step]]:
     lanes: dict[_Lane, list[Step]] = {}
     counts: dict[tuple[_Lane, str], int] = {}
+    conversations: dict[tuple[int, str], int] = {}
     for event in trace.events:
         if event.kind == EventKind.OUTCOME and count(event.data, "repair") is None:
             continue  # told apart by the comparison as a whole
         described = _describe(event)
         if described is None:
             continue
-        lane = (count(event.data, "repair") or 0, count(event.data, "candidate") or 0)
+        repair, talk = count(event.data, "repair") or 0, text(event.data, "conversation")
+        lane = (repair, conversations.setdefault((repair, talk), len(conversations) + 1) if talk else 0)
         name, decision, parts = described
         if event.kind in (EventKind.REQUEST, EventKind.TOOL_CALL, EventKind.TOOL_RESULT):
             number_of = counts[lane, event.kind] = counts.get((lane, event.kind), 0) + 1
             name = name.replace("#", str(number_of), 1)
-        where = f"repair {lane[0]}, " if lane[0] else ""
+        where = f"repair {repair}, " if repair else ""
         lanes.setdefault(lane, []).append(Step(where + name, event.sequence, decision, tuple(parts)))
     return lanes
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bot.errors import ModelFault
 from bot.ports import EventKind, JsonValue, Message, ModelReply, ToolCall, Usage
 from bot.publish.fields import count, number, records, text
-from bot.trace.read import Trace
+from bot.trace.read import Trace, same_conversation
 
 _Data = Mapping[str, JsonValue]
 
@@ -45,25 +45,21 @@ class Exchange:
 def exchanges(trace: Trace) -> tuple[Exchange, ...]:
     """Every request of the trace, in its order, with its reply and what that cost."""
     found: list[Exchange] = []
-    waiting: dict[tuple[JsonValue, ...], int] = {}
+    waiting: dict[int, _Data] = {}
     for event in trace.events:
-        owner = _owner(event.data)
-        match event.kind:
-            case EventKind.REQUEST:
-                waiting[owner] = len(found)
-                found.append(_request(event.sequence, event.data))
-            case EventKind.REPLY if owner in waiting:
-                at = waiting[owner]
-                found[at] = replace(found[at], answer=_answer(event.data))
-            case EventKind.USAGE if owner in waiting:
-                at = waiting.pop(owner)
-                found[at] = replace(found[at], answer=replace(found[at].answer, usage=_usage(event.data)))
+        if event.kind == EventKind.REQUEST:
+            waiting[len(found)] = event.data
+            found.append(_request(event.sequence, event.data))
+            continue
+        at = next((at for at, request in reversed(waiting.items()) if same_conversation(request, event.data)), None)
+        if at is None:
+            continue
+        if event.kind == EventKind.REPLY:
+            found[at] = replace(found[at], answer=_answer(event.data))
+        elif event.kind == EventKind.USAGE:
+            del waiting[at]
+            found[at] = replace(found[at], answer=replace(found[at].answer, usage=_usage(event.data)))
     return tuple(found)
-
-
-def _owner(data: _Data) -> tuple[JsonValue, ...]:
-    """Whose event it is: several conversations may run side by side."""
-    return tuple(data.get(name) for name in ("repair", "candidate"))
 
 
 def _request(sequence: int, data: _Data) -> Exchange:

@@ -36,6 +36,6 @@ as untrusted text.
 
 `repair` counts the clusters of a run from 1, `attempt` the attempts of one repair from 1; `sandbox_run` with phase
 "started" is also how a live view learns what runs now (purpose is a phrase: "base run", "red", "suite").
-Where conversations run side by side, `candidate` (from 1) stands in all events of each and tells them apart. A
+`conversation` stands in request, stream, reply, usage, tool_call and tool_result: several may run side by side. A
 `stream` comes before the `reply` whose text and reasoning it is a part of, and stays where none came.
 """

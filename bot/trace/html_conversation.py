@@ -11,9 +11,10 @@ from bot.publish.fields import count, flag, number, record, records, text
 from bot.publish.untrusted import html, one_line
 from bot.publish.words import duration, money
 from bot.trace.markup import prose, text_block
-from bot.trace.read import Event
+from bot.trace.read import Event, same_conversation
 
 _SHOWN_STEPS = 200
+_OF_A_STEP = frozenset({EventKind.STREAM, EventKind.REPLY, EventKind.USAGE, EventKind.TOOL_RESULT})
 
 _Data = Mapping[str, JsonValue]
 
@@ -23,7 +24,7 @@ class Step:
     """One request, what was streamed and replied, the tools that were called then, what it cost."""
 
     request: Event
-    candidate: int
+    conversation: int
     streamed: dict[str, str] = field(default_factory=dict)
     reply: _Data | None = None
     results: dict[str, _Data] = field(default_factory=dict)
@@ -52,16 +53,17 @@ class Step:
 
 
 def steps_of(events: Sequence[Event]) -> tuple[Step, ...]:
-    """The steps of one repair, in the order of their requests; candidates side by side are kept apart."""
+    """The steps of one repair, in the order of their requests; conversations are numbered from 1."""
     steps: list[Step] = []
-    current: dict[int, Step] = {}
+    names: dict[str, int] = {}
     for event in events:
-        candidate = count(event.data, "candidate") or 0
         if event.kind == EventKind.REQUEST:
-            current[candidate] = Step(event, candidate)
-            steps.append(current[candidate])
+            number_of = names.setdefault(text(event.data, "conversation"), len(names) + 1)
+            steps.append(Step(event, number_of))
             continue
-        step = current.get(candidate)
+        if event.kind not in _OF_A_STEP:
+            continue
+        step = next((each for each in reversed(steps) if same_conversation(each.request.data, event.data)), None)
         if step is None:
             continue
         match event.kind:
@@ -80,12 +82,13 @@ def steps_of(events: Sequence[Event]) -> tuple[Step, ...]:
 
 def conversation(steps: Sequence[Step], prefix: str) -> Iterator[str]:
     """HTML of the steps; each is an anchor `prefix-<number>`. What is left out is said."""
+    several = len({step.conversation for step in steps}) > 1
     answered = {name for step in steps for name in step.results if name}
     for at, step in enumerate(steps[:_SHOWN_STEPS], 1):
         facts = [duration(step.seconds) if step.seconds is not None else "no reply", step.cost, step.tokens]
-        candidate = f", candidate {step.candidate}" if step.candidate else ""
+        which = f" of conversation {step.conversation}" if several else ""
         yield (
-            f'<details class="step stop" id="{prefix}-{at}"><summary>Step {at}{candidate} '
+            f'<details class="step stop" id="{prefix}-{at}"><summary>Step {at}{which} '
             f'<span class="soft">{html(" · ".join(filter(None, facts)))}</span>{_gist(step)}</summary>'
         )
         for message in records(step.request.data, "messages"):

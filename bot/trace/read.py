@@ -51,6 +51,11 @@ class Trace:
         return (event for event in self.events if event.kind == kind)
 
 
+def same_conversation(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
+    """Whether the data of two events may belong to one conversation: what both of them name is the same."""
+    return all(one[name] == other[name] for name in ("repair", "conversation") if name in one and name in other)
+
+
 def read_trace(path: Path) -> Trace:
     """Read the trace at `path`; ConfigError where it cannot be opened or is no trace of a known format."""
     try:

@@ -11,7 +11,7 @@ from bot.trace.redact import Redactor, StreamRedactor
 _ENDS = frozenset({EventKind.REQUEST, EventKind.REPLY, EventKind.USAGE, EventKind.OUTCOME})
 """A reply is over where one of these comes."""
 
-_OWNERS = ("repair", "candidate")
+_OWNERS = ("repair", "conversation")
 
 _Data = Mapping[str, JsonValue]
 
@@ -19,7 +19,7 @@ _Data = Mapping[str, JsonValue]
 class HeldStreams:
     """Turns `stream` events as the model sends them into those that may be seen: fewer, later, without secrets.
 
-    Pieces are joined by repair, candidate and part. What is held back comes before the event that ends the reply.
+    Pieces are joined by repair, conversation and part. What is held back comes before the event that ends the reply.
     """
 
     def __init__(self, redactor: Redactor) -> None:
