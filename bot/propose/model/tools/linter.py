@@ -27,7 +27,7 @@ _FINDING = re.compile(r"(?P<path>[^:\n]{1,500}):(?P<line>\d{1,7}):(?:\d{1,5}:)? 
 
 
 @dataclass(frozen=True, slots=True)
-class _Linter:
+class Linter:
     """How a linter is recognised and run. files: its own settings files. sections: in setup.cfg and tox.ini. argv:
     what follows the interpreter; no caches, nothing is mended."""
 
@@ -38,15 +38,20 @@ class _Linter:
 
 
 _LINTERS = (
-    _Linter("ruff", ("ruff.toml", ".ruff.toml"), (), ("-m", "ruff", "check", "--no-cache", "--no-fix", "--quiet")),
-    _Linter("flake8", (".flake8",), ("flake8",), ("-m", "flake8")),
-    _Linter(
+    Linter(
+        "ruff",
+        ("ruff.toml", ".ruff.toml"),
+        (),
+        ("-m", "ruff", "check", "--no-cache", "--no-fix", "--output-format=concise"),
+    ),
+    Linter("flake8", (".flake8",), ("flake8",), ("-m", "flake8")),
+    Linter(
         "mypy",
         ("mypy.ini", ".mypy.ini"),
         ("mypy",),
         ("-m", "mypy", "--no-pretty", "--no-error-summary", "--cache-dir=/dev/null"),
     ),
-    _Linter("pylint", (".pylintrc", "pylintrc"), ("pylint", "pylint.main"), ("-m", "pylint", "--score=no")),
+    Linter("pylint", (".pylintrc", "pylintrc"), ("pylint", "pylint.main"), ("-m", "pylint", "--score=no")),
 )
 
 
@@ -66,7 +71,7 @@ class RunLinter:
             return ToolResult("There is no draft to look at; make one with try_patch.", ok=False)
         if desk.runtime is None:
             return ToolResult("No linter can be run here; follow the style of the code around the change.", ok=False)
-        linters = _configured(desk.files)
+        linters = configured(desk.files)
         if not linters:
             return ToolResult("The project configures none of ruff, flake8, mypy and pylint; there is nothing to run.")
         files = [
@@ -93,7 +98,7 @@ class RunLinter:
         return ToolResult("\n".join(told))
 
 
-def _configured(files: Files) -> tuple[_Linter, ...]:
+def configured(files: Files) -> tuple[Linter, ...]:
     """Linters that the settings at the root name. Read as data: malformed files name none."""
     pyproject, ini = _tool_tables(files), _ini_sections(files)
     known = set(files.paths)
