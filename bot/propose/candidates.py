@@ -1,7 +1,8 @@
 """Several proposers look for one repair side by side; what they find is judged one after the other, smallest first.
 
 So the first proposal that passes every gate is the smallest of its round that does. Budget, box and trace are shared:
-the budget sets worst cases aside by itself, runs in the sandbox take turns, events are recorded one at a time.
+the budget sets worst cases aside and recorders take events from several threads by themselves; runs in the sandbox
+take turns here.
 """
 
 from __future__ import annotations
@@ -25,15 +26,13 @@ class Together:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._lock = threading.Lock()
         self._over = threading.Event()
 
     def record(self, kind: EventKind, **data: JsonValue) -> int:
         """Implements Recorder. Cancelled once it is over: a stream records as it comes, so that ends it as well."""
         if self._over.is_set():
             raise Cancelled
-        with self._lock:
-            return self._recorder.record(kind, **data)
+        return self._recorder.record(kind, **data)
 
     def end(self) -> None:
         self._over.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ class SandboxBench:
         self._recorder = recorder
         self._clock = clock
         self._seconds_left = seconds_left
-        self._runs = 0
+        self._runs = itertools.count(1)  # workers count at the same time
 
     def seconds_left(self) -> float:
         return self._seconds_left()
@@ -114,8 +115,7 @@ class SandboxBench:
         return result, hits
 
     def _started(self, purpose: str) -> str:
-        self._runs += 1
-        run_id = f"run-{self._runs:04d}"
+        run_id = f"run-{next(self._runs):04d}"
         self._recorder.record(EventKind.SANDBOX_RUN, phase="started", run_id=run_id, purpose=purpose)
         return run_id
 
