@@ -10,7 +10,7 @@ import json
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
@@ -24,12 +24,10 @@ from bot.adapters.openai_faults import Fault, place, redact, status_fault, strea
 from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong
 from bot.adapters.openai_request import body_of, messages_of, parameters_of
 from bot.adapters.openai_watch import Watch
+from bot.adapters.repeating import Failed, repeated
 from bot.config import ModelSettings, Price
 from bot.errors import ConfigError, ModelError, ModelFault
-from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, ReplyPart, Usage
-
-_PAUSES = (1.0, 4.0, 15.0)
-"""Seconds before each repetition: one more than these are the tries."""
+from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, Usage
 
 _CONNECT_SECONDS = 30.0
 _NO_KEY = "no-key"  # the SDK wants one; a server on one's own machine does not, and is sent none
@@ -39,13 +37,6 @@ _ORDINARY = frozenset(
 _HEADERS = _ORDINARY | {"x-grok-conv-id"}
 """All that is sent, beside the key. The SDK would add a description of this machine, and OPENAI_CUSTOM_HEADERS,
 OPENAI_ORG_ID and such from the environment: what is meant for one vendor is none of another's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    fault: Fault
-    usage: Usage
-    streamed: bool
 
 
 class OpenAIModel:
@@ -69,6 +60,7 @@ class OpenAIModel:
         self._clock = clock
         self._prices = prices
         self._refused: frozenset[str] = frozenset()
+        self._takes_tools = True
         self._longest_reply = sys.maxsize
 
     def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
@@ -77,41 +69,33 @@ class OpenAIModel:
         Raises ModelError for what repeating does not mend.
         """
         deadline = self._clock.monotonic() + request.seconds
-        spent = Usage()
-        pauses = iter(_PAUSES)
         longest = self._longest_reply
-        while True:
+
+        sent: dict[str, JsonValue] = {}
+
+        def once() -> ModelReply | Failed:
+            nonlocal sent
             sent = parameters_of(request, self._refused, longest)
-            if request.tools and "tools" not in sent:
-                raise ModelError(
-                    f"{place(self._settings)} takes no tools for model {self.name!r}, as it said before",
-                    usage=spent,
-                    fault=ModelFault.TOOLS_REFUSED,
-                )
-            outcome = self._once(request, sent, deadline, on_part)
-            spent += outcome.usage
-            if isinstance(outcome, ModelReply):
-                return replace(outcome, usage=spent)
-            fault = outcome.fault
+            return self._once(request, sent, deadline, on_part)
+
+        def mended(fault: Fault) -> bool:
+            nonlocal longest
             if fault.longest_reply is not None and fault.longest_reply < min(longest, request.max_completion_tokens):
                 longest = fault.longest_reply
                 self._longest_reply = longest if fault.lasting else self._longest_reply
-                continue
-            if refused := (set(fault.refused) & sent.keys()) - self._refused:
-                self._refused |= refused
-                continue
-            if fault.kind is ModelFault.TOOLS_REFUSED and "tools" in sent:
-                self._refused |= {"tools"}
-            pause = next(pauses, None) if fault.retryable else None
-            if pause is None:
-                raise ModelError(fault.message, usage=spent, fault=fault.kind)
-            wait = max(pause, fault.wait or 0.0)
-            if wait >= deadline - self._clock.monotonic():
-                message = f"{fault.message} (waiting {wait:.0f} s would pass this request's deadline)"
-                raise ModelError(message, usage=spent, fault=fault.kind)
-            self._clock.sleep(wait)
-            if outcome.streamed and on_part is not None:
-                on_part(ReplyPart.RESTART, "")
+                return True
+            refused = set(fault.refused) & sent.keys()
+            self._refused |= refused
+            self._takes_tools &= bool(refused) or fault.kind is not ModelFault.TOOLS_REFUSED
+            return bool(refused)
+
+        if request.tools and not self._takes_tools:
+            raise ModelError(
+                f"{place(self._settings)} takes no tools for model {self.name!r}, as it said before",
+                usage=Usage(),
+                fault=ModelFault.TOOLS_REFUSED,
+            )
+        return repeated(once, mended, deadline, self._clock, on_part)
 
     def _once(
         self,
@@ -119,7 +103,7 @@ class OpenAIModel:
         sent: Mapping[str, JsonValue],
         deadline: float,
         on_part: OnPart | None,
-    ) -> ModelReply | _Failed:
+    ) -> ModelReply | Failed:
         began = self._clock.monotonic()
         assembly = Assembly(on_part)
         watch = Watch()
@@ -160,7 +144,7 @@ class OpenAIModel:
         else:
             usage = Usage(requests=1, seconds=seconds)
         if fault is not None:
-            return _Failed(fault, usage, assembly.streamed)
+            return Failed(fault, usage, assembly.streamed)
         return ModelReply(
             assembly.text,
             assembly.reasoning,

@@ -98,10 +98,15 @@ def place(settings: ModelSettings) -> str:
     return re.sub(r"//[^/@]*@", "//", settings.base_url)
 
 
-def status_fault(status: int, headers: Mapping[str, str], body: str, settings: ModelSettings, now: float) -> Fault:
-    """An answer with an error status; `body` is its text, JSON or not. now: seconds since the Unix epoch."""
+def status_fault(
+    status: int, headers: Mapping[str, str], body: str, settings: ModelSettings, now: float, *, called: str = ""
+) -> Fault:
+    """An answer with an error status; `body` is its text, JSON or not. now: seconds since the Unix epoch.
+
+    called: what to call the status, where the protocol is not HTTP and `status` is the nearest one of HTTP's.
+    """
     said = redact(_explanation(body), settings)
-    where = f"{place(settings)} answered {status}" + (f": {said}" if said else " without a word")
+    where = f"{place(settings)} answered {called or status}" + (f": {said}" if said else " without a word")
     whole = body[:_BODY]
     if status in (402, 403, 429) and _OUT_OF_CREDIT.search(whole):
         advice = "the account is out of credit: add some, or name another model or endpoint"

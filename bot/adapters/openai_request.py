@@ -48,7 +48,7 @@ def messages_of(request: ModelRequest, *, with_reasoning: bool) -> Iterator[dict
     for message in request.messages:
         wire: dict[str, JsonValue] = {"role": message.role, "content": _content(message)}
         if with_reasoning and message.reasoning:
-            wire["reasoning_content"] = _sendable(message.reasoning)
+            wire["reasoning_content"] = sendable(message.reasoning)
         if message.tool_calls:
             wire["tool_calls"] = [_call(call) for call in message.tool_calls]
         if message.role == "tool":
@@ -58,16 +58,22 @@ def messages_of(request: ModelRequest, *, with_reasoning: bool) -> Iterator[dict
 
 def _content(message: Message) -> str | None:
     """Null where an assistant only calls tools: some endpoints refuse an empty text there, none refuses null."""
-    return None if message.tool_calls and not message.content else _sendable(message.content)
+    return None if message.tool_calls and not message.content else sendable(message.content)
 
 
 def _call(call: ToolCall) -> JsonValue:
-    """A call given back as the model made it. What no endpoint takes back is mended, always in the same way: names
-    beyond the protocol's letters, and arguments that are no JSON object (chat templates parse them, and answer 500)."""
+    name, arguments = sendable_call(call)
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def sendable_call(call: ToolCall) -> tuple[str, str]:
+    """Name and arguments of a call given back as the model made it. What no endpoint takes back is mended, always in
+    the same way: names beyond the protocol's letters, and arguments that are no JSON object (chat templates parse
+    them, and answer 500)."""
     letters = (letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in call.name)
     name = "".join(letters)[:_NAME] or "unnamed"
     arguments = call.arguments if is_object(call.arguments) else json.dumps({"not_json": call.arguments[:_SHOWN]})
-    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": _sendable(arguments)}}
+    return name, sendable(arguments)
 
 
 def _tool(tool: ToolSpec, *, strict: bool) -> JsonValue:
@@ -96,6 +102,6 @@ def _strict(schema: JsonValue) -> bool:
     return all(map(_strict, schema)) if isinstance(schema, list | tuple) else True
 
 
-def _sendable(text: str) -> str:
+def sendable(text: str) -> str:
     """Without lone surrogates, which JSON can spell and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()

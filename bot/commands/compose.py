@@ -227,10 +227,14 @@ def _model(settings: Settings, clock: Clock) -> Model | None:
         return None
     from bot.adapters.openai import OpenAIModel
     from bot.adapters.providers import Failover
+    from bot.adapters.xai import XaiModel
     from bot.budget import load_prices
 
     prices = load_prices(settings.model.prices)
-    models = [OpenAIModel(endpoint, clock, prices) for endpoint in settings.model.endpoints()]
+    models = [
+        (XaiModel if endpoint.kind == "xai" else OpenAIModel)(endpoint, clock, prices)
+        for endpoint in settings.model.endpoints()
+    ]
     return models[0] if len(models) == 1 else Failover(models, clock)
 
 
