@@ -43,6 +43,17 @@ def test_every_limit_belongs_to_its_own_band():
     assert [band_for(limit) for _, limit, _ in BANDS] == [name for name, _, _ in BANDS]
 """,
 )
+BETTER_TEST = (
+    "tests/test_price_at_the_limit.py",
+    """\
+from parcels.bands import BANDS, base_price
+
+
+def test_a_parcel_at_its_limit_pays_the_price_of_its_band():
+    lighter = BANDS[:-1]
+    assert [base_price(limit) for _, limit, _ in lighter] == [price for _, _, price in lighter]
+""",
+)
 CAUSE = (
     "`band_for` compares with `<`, so a parcel of exactly a band's limit falls into the next band, although the module "
     "says that the limit belongs to the band. The heaviest parcel of all, 31.5 kg, is even refused."
@@ -96,6 +107,17 @@ REPLIES = [
         id="call_5",
         reasoning="Green. I hand it in.",
         usage=usage(4_900, 4_480, 450, 15),
+    ),
+    model_server.submit(
+        CAUSE,
+        FIX,
+        BETTER_TEST,
+        confidence=0.97,
+        risks="Parcels of exactly a limit become one band cheaper; whoever stored prices sees other ones.",
+        id="call_6",
+        reasoning="Without the fix my test dies of the ValueError for 31.5 kg before it compares anything, so it proves "
+        "nothing about the comparison. The bands below the heaviest one show the fault as a wrong price: I assert those.",
+        usage=usage(6_000, 5_312, 430, 80),
     ),
 ]
 
