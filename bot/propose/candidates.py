@@ -53,11 +53,14 @@ class Candidates:
         self._waiting: deque[Proposal] = deque()
         self._endings: list[NoProposal] = []
         self._error: ModelError | None = None
+        self._turns: _TakingTurns | None = None
 
     def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
         """The smallest proposal of this round that was not offered yet; a new round where all were."""
         if not self._waiting:
-            found = self._round(evidence, attempts, _TakingTurns(bench))
+            if self._turns is None or self._turns.bench is not bench:
+                self._turns = _TakingTurns(bench)  # one for all rounds: proposers may keep it
+            found = self._round(evidence, attempts, self._turns)
             self._waiting.extend(sorted(_distinct(found), key=_size))
         if self._waiting:
             return self._waiting.popleft()
@@ -96,23 +99,23 @@ class _TakingTurns:
 
     def __init__(self, bench: Bench) -> None:
         self.tree: Path = bench.tree
-        self._bench = bench
+        self.bench = bench
         self._lock = threading.Lock()
 
     def try_patch(self, text: str) -> Applied | Refusal:
         with self._lock:
-            return self._bench.try_patch(text)
+            return self.bench.try_patch(text)
 
     def run(self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None) -> RunResult:
         with self._lock:
-            return self._bench.run(ids, overlay)
+            return self.bench.run(ids, overlay)
 
     def open(self, overlay: Overlay | None = None) -> Box:
         with self._lock:
-            return self._bench.open(overlay)
+            return self.bench.open(overlay)
 
     def seconds_left(self) -> float:
-        return self._bench.seconds_left()
+        return self.bench.seconds_left()
 
 
 def _distinct(found: Sequence[Proposal]) -> list[Proposal]:

@@ -24,7 +24,7 @@ from bot.propose.model.render import prompt
 from bot.propose.model.reply import Answer, Unusable, read
 from bot.propose.model.rounds import STALE_ROUNDS, Rounds
 from bot.propose.model.tools import registry
-from bot.propose.model.tools.types import Desk, Submission, Surrender, ToolResult
+from bot.propose.model.tools.types import Desk, Draft, Submission, Surrender, ToolResult
 from bot.propose.types import Attempt, NewTest, NoProposal, Proposal, StopReason
 
 REASKED = 2
@@ -70,7 +70,7 @@ _Found: TypeAlias = Proposal | NoProposal | WithoutTools
 
 
 class Agent:
-    """Leads the conversations of one repair. make_desk: each conversation begins at a desk without a draft."""
+    """Leads the conversations of one repair. make_desk: each conversation has a desk of its own."""
 
     def __init__(
         self,
@@ -89,6 +89,7 @@ class Agent:
         self._redact = setting.redact
         self._known = 0  # attempts that were told
         self._looked = ""
+        self._draft: Draft | None = None  # of a conversation that grew too long
         self._allowance = Allowance()
         self._owed: _Owed | None = None
         self._talk: Conversation | None = None
@@ -102,13 +103,15 @@ class Agent:
         found: _Found | None = None
         while found is None:
             if self._talk is None or self._calls is None:
-                talk = self._opening.begin(evidence, attempts, bench.tree, self._looked)
+                draft = self._draft
+                patch = "" if draft is None else draft.applied.patch.text
+                talk = self._opening.begin(evidence, attempts, bench.tree, self._looked, patch)
                 if talk is None:  # the window does not even hold the tools' descriptions and room to work
                     return WithoutTools(round_.spent)
+                desk = self._make_desk(bench, evidence)
+                desk.draft = draft
                 self._talk = talk
-                self._calls = Calls(
-                    self._make_desk(bench, evidence), talk.name, self._allowance, self._recorder, self._clock
-                )
+                self._calls = Calls(desk, talk.name, self._allowance, self._recorder, self._clock)
             found = self._step(self._talk, self._calls, round_)
         return found
 
@@ -234,13 +237,15 @@ class Agent:
 
     def _leave(self, calls: Calls) -> None:
         """A fresh conversation is begun at the next step; it is told what this one did."""
-        self._looked = calls.looked
+        self._looked, self._draft = calls.looked, None
         self._rounds.refresh()
         self._talk = self._calls = None
 
     def _smaller(self, calls: Calls) -> None:
+        """The same work goes on, draft and all, in a conversation that begins with less."""
         self._opening.halve()
         self._leave(calls)
+        self._draft = calls.desk.draft
 
 
 def _answer(talk: Conversation, calls: Calls, text: str, call: ToolCall | None, later: tuple[Message, ...]) -> None:

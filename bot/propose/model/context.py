@@ -40,7 +40,9 @@ _UNSTEADY = (
     (re.compile(r"\b0x[0-9a-fA-F]{6,}"), "0x…"),
     (re.compile(r"\bin \d+(?:\.\d+)?s\b(?: \(\d+:\d\d:\d\d\))?"), "in …s"),
     (
-        re.compile(r"(?<![\w/])/(?:[\w.+-]+/)*?(?:pytest-of-[\w.-]+/pytest-\d+|grokfix-[\w.-]+(?:/[\w.-]+)?)(?=/|\b)"),
+        re.compile(
+            r"(?<![\w.+/-])/(?:[\w.+-]+/)*?(?:pytest-of-[\w.-]+/pytest-\d+|grokfix-[\w.-]+(?:/[\w.-]+)?)(?=/|\b)"
+        ),
         "/…",
     ),
 )
@@ -82,11 +84,12 @@ def first_message(
     *,
     scale: float = 1.0,
     looked: str = "",
+    draft: str = "",
 ) -> str:
     """The first user message. `attempts`: what was tried before it, by whomever.
 
     scale: 1 for the whole message, less for one of about that share of it. looked: what an earlier conversation of
-    this repair has done beside, "" for the first one.
+    this repair has done beside, "" for the first one. draft: the patch that it was working on, which still stands.
     """
     redact = setting.redact
 
@@ -117,6 +120,7 @@ def first_message(
         map=_map(tree, evidence, redact, most(_MAP)),
         learned=speech("learned", redact(steady(evidence.learned)), most(4_000)) if evidence.learned.strip() else "",
         tried="\n\n".join(_tried(attempts, redact, most)),
+        draft=block("draft", redact(draft)) if draft.strip() else "",
         looked=speech("calls", redact(looked), most(4_000)) if looked.strip() else "",
         lead=_lead(evidence, setting.lead, redact),
     )

@@ -73,10 +73,6 @@ class Conversation:
         """Tokens of the next request's prompt, by estimate."""
         return self._line.budget.estimate.of(self._request(1.0))
 
-    def fits(self) -> bool:
-        """Whether the next request fits the model's window, with the longest reply."""
-        return self.size() + self._line.reply_tokens <= self._line.window
-
     def ask(self, bench: Bench) -> ModelReply | TooLong | OutOfBudget:
         """The reply to what was said so far. Whoever asked appends what of it shall be remembered (`heard`).
 
@@ -85,11 +81,11 @@ class Conversation:
         seconds = min(REPLY_SECONDS, bench.seconds_left())
         if seconds <= 0:
             return OutOfBudget("the time is over (limits.minutes)")
-        if not self.fits():
+        request, budget = self._request(seconds), self._line.budget
+        size = budget.estimate.of(request)
+        if size + request.max_completion_tokens > self._line.window:
             return TooLong()
-        request = self._request(seconds)
-        budget = self._line.budget
-        with budget.hold(budget.estimate.of(request), request.max_completion_tokens, self._line.price) as refusal:
+        with budget.hold(size, request.max_completion_tokens, self._line.price) as refusal:
             return OutOfBudget(refusal) if refusal else self._complete(request)
 
     def heard(self, reply: ModelReply, calls: tuple[ToolCall, ...] = ()) -> None:

@@ -46,11 +46,14 @@ class Opening:
         self._scale /= 2
 
     def begin(
-        self, evidence: Evidence, attempts: tuple[Attempt, ...], tree: Path, looked: str = ""
+        self, evidence: Evidence, attempts: tuple[Attempt, ...], tree: Path, looked: str = "", draft: str = ""
     ) -> Conversation | None:
-        """A conversation that can be asked at once; None where even the smallest is too large for the window."""
+        """A conversation that can be asked at once; None where even the smallest is too large for the window.
+
+        looked, draft: see context.first_message.
+        """
         while self._scale >= SMALLEST:
-            text = first_message(evidence, attempts, self._setting, tree, scale=self._scale, looked=looked)
+            text = first_message(evidence, attempts, self._setting, tree, scale=self._scale, looked=looked, draft=draft)
             # One name for all conversations of a repair: what they share at their beginning is found in the cache.
             self._name = self._name or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
             talk = Conversation(
