@@ -60,7 +60,7 @@ class PriceEntry(_Strict):
     long_factor: float = Field(1.0, ge=1)
 
 
-_KIND = Field("openai", description="protocol: OpenAI's, or xAI's own (needs grokfix[xai])")
+Kind = Annotated[Literal["openai", "xai"], Field(description="protocol: OpenAI's, or xAI's own (needs grokfix[xai])")]
 
 
 class ProviderEntry(_Strict):
@@ -70,7 +70,7 @@ class ProviderEntry(_Strict):
         "", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="variable with its key; none: needs no key"
     )
     model: str = Field("", description="model to ask for there; default: model.name")
-    kind: Literal["openai", "xai"] = _KIND
+    kind: Kind = "openai"
 
 
 class ModelSection(_Strict):
@@ -78,7 +78,7 @@ class ModelSection(_Strict):
     base_url: str | None = Field(None, pattern=r"^https?://", description="OpenAI-compatible endpoint")
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="variable with the key")
     prices: dict[str, PriceEntry] = Field(default_factory=dict, description="by served model name")
-    kind: Literal["openai", "xai"] = _KIND
+    kind: Kind = "openai"
     context: int | None = Field(None, ge=2_000, description="tokens that the model takes, prompt and reply together")
     providers: list[ProviderEntry] = Field(
         default_factory=list, max_length=10, description="endpoints to ask in this order where the first one fails"
