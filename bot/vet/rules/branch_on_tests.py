@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterator
 
-from bot.vet.subject import Subject
+from bot.evidence.types import TestId
+from bot.vet.subject import EditedFile, Subject
 from bot.vet.syntax import dotted, fresh
 from bot.vet.types import Grade, Objection
 
@@ -43,9 +45,11 @@ _MOCKS = frozenset({"Mock", "MagicMock", "AsyncMock", "NonCallableMock"})
 
 
 def check(subject: Subject) -> Iterator[Objection]:
-    """New expressions in source that ask for the runner, the CI, the caller or a mock."""
+    """New expressions in source that ask for the runner, the CI, the caller or a mock, or name the failing test."""
+    names = {name for target in subject.targets for name in _names_of(target)}
     for file in subject.source():
         before, after = file.tree_before, file.tree_after
+        yield from _named(file, names)
         kinds: tuple[type[ast.expr], ...] = (ast.Compare, ast.Call, ast.Subscript)
         for node in fresh(before, after, kinds):
             reason = _reason(node)
@@ -57,6 +61,25 @@ def check(subject: Subject) -> Iterator[Objection]:
                     Grade.BLOCKED,
                     node.lineno,
                 )
+
+
+def _names_of(target: TestId) -> Iterator[str]:
+    """How code could name a test: its file, its module, its function."""
+    if target.file:
+        yield posixpath.basename(target.file)
+        yield posixpath.splitext(target.file)[0].replace("/", ".")
+    function = target.name.partition("[")[0]
+    if function.startswith("test_"):
+        yield function
+
+
+def _named(file: EditedFile, names: set[str]) -> Iterator[Objection]:
+    documentation = {id(node.value) for node in ast.walk(file.tree_after) if isinstance(node, ast.Expr)}
+    for node in fresh(file.tree_before, file.tree_after, ast.Constant):
+        text = node.value
+        if isinstance(text, str) and id(node) not in documentation and any(name in text for name in names):
+            message = f"{file.path}:{node.lineno} names the failing test; code must not know by what it is tested"
+            yield Objection(NAME, file.path, message, Grade.BLOCKED, node.lineno)
 
 
 def _reason(node: ast.AST) -> str | None:

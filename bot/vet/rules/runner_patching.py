@@ -46,6 +46,9 @@ def _calls(file: EditedFile) -> Iterator[Objection]:
         if word in _HOOKS:
             yield _objection(file, f"hooks into the interpreter by {word}()", call.lineno)
         first = dotted(call.args[0]) if call.args else ""
+        owner, _, rest = word.partition(".__dict__.")
+        if rest in ("update", "clear", "pop", "setdefault", "__setitem__") and owner not in ("self", "cls"):
+            yield _objection(file, f"changes what is in {owner} by {word}()", call.lineno)
         setter = word.rpartition(".")[2] in ("setattr", "delattr", "setitem", "delitem", "object", "__setattr__")
         if setter and (first.partition(".")[0] in _ROOTS or first.startswith(_PLACES)):
             yield _objection(file, f"changes {first} by {word}()", call.lineno)

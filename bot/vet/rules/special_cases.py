@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from bot.vet.subject import EditedFile, Subject
-from bot.vet.syntax import Function, fresh, functions, literals, shape
+from bot.vet.syntax import Function, dotted, fresh, functions, literals, shape
 from bot.vet.types import Grade, Objection
 
 NAME = "special_cases"
@@ -16,7 +16,9 @@ _TRIVIAL = (None, True, False, 0, 1, -1, 2, "", b"", 0.0, 1.0, ...)
 
 def check(subject: Subject) -> Iterator[Objection]:
     """New conditions, tables and returns of source made of literals that stand in the target tests."""
-    known = {_key(value) for source in subject.failing_sources() for value in literals(source) if value not in _TRIVIAL}
+    sources = subject.failing_sources()
+    known = {_key(value) for source in sources for value in literals(source) if value not in _TRIVIAL}
+    raised = {node.id for source in sources for node in ast.walk(source) if isinstance(node, ast.Name)}
     for file in subject.source():
         yield from _always_equal(file)
         if not known:
@@ -24,11 +26,12 @@ def check(subject: Subject) -> Iterator[Objection]:
         for test, body in _branches(file):
             asked = _compared(test) & known
             answered = {_key(value) for node in body for value in literals(node)} & known
-            if asked and (answered or _answers_plainly(body)):
+            error = _raises_plainly(body) & raised
+            if asked and (answered or error or _answers_plainly(body)):
                 message = f"{file.path}:{test.lineno} answers the failing test's {_show(asked)} by itself" + (
-                    f" with its {_show(answered)}" if answered else ""
+                    f" with its {_show(answered) or ', '.join(sorted(error))}" if answered or error else ""
                 )
-                grade = Grade.BLOCKED if answered else Grade.REVIEW
+                grade = Grade.BLOCKED if answered or error else Grade.REVIEW
                 yield Objection(NAME, file.path, message, grade, test.lineno)
         yield from _tables(file, known)
         yield from _returns(file, known)
@@ -68,34 +71,68 @@ def _answers_plainly(body: list[ast.AST]) -> bool:
     return isinstance(only, ast.Constant) and only.value not in (None, ...) and not isinstance(only.value, bool)
 
 
+def _raises_plainly(body: list[ast.AST]) -> set[str]:
+    """The name of the exception, where nothing but a raise happens."""
+    only = body[0] if len(body) == 1 else None
+    name = dotted(only.exc) if isinstance(only, ast.Raise) and only.exc is not None else ""
+    return {name} if name else set()
+
+
 def _tables(file: EditedFile, known: set[str]) -> Iterator[Objection]:
-    """A table that holds an input of the test beside its expectation, asked at once (`{7: 13}.get(n)`)."""
-    for kind in (ast.Call, ast.Subscript):
-        for node in fresh(file.tree_before, file.tree_after, kind):
-            base = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
-            table = base if base is not None else getattr(node, "value", None)
-            if not isinstance(table, ast.Dict):
-                continue
-            for key, value in zip(table.keys, table.values, strict=True):
-                inputs = {_key(v) for v in literals(key)} & known if key is not None else set()
-                if inputs and {_key(v) for v in literals(value)} & known:
-                    message = (
-                        f"{file.path}:{node.lineno} looks the failing test's {_show(inputs)} up in a table of answers"
-                    )
-                    yield Objection(NAME, file.path, message, Grade.BLOCKED, node.lineno)
+    """A table that holds an input of the test beside its expectation (`{7: 13}.get(n)`), and little besides.
+
+    A row that is added to a table of others is data, which a repair may well be about.
+    """
+    tables = [node for node in ast.walk(file.tree_before) if isinstance(node, ast.Dict)]
+    rows_before = {_key(value) for table in tables for key in table.keys if key is not None for value in literals(key)}
+    for table in fresh(file.tree_before, file.tree_after, ast.Dict):
+        rows = [
+            (inputs, {_key(value) for value in literals(value)})
+            for key, value in zip(table.keys, table.values, strict=True)
+            if key is not None and (inputs := {_key(value) for value in literals(key)})
+        ]
+        own = [(inputs & known, answers & known) for inputs, answers in rows if inputs & known and answers & known]
+        extends = any(inputs <= rows_before for inputs, _ in rows)
+        if own and not extends:
+            message = f"{file.path}:{table.lineno} has a table of answers with the failing test's {_show(own[0][0])}"
+            grade = Grade.BLOCKED if len(own) * 2 > len(rows) else Grade.REVIEW
+            yield Objection(NAME, file.path, message, grade, table.lineno)
 
 
 def _returns(file: EditedFile, known: set[str]) -> Iterator[Objection]:
-    """A function with parameters whose new return is a literal of the test."""
+    """A function with parameters whose new return is made of the test's literals; worse, where it always comes."""
     before, after = functions(file.tree_before), functions(file.tree_after)
     for name, function in after.items():
         old = before.get(name)
         if old is None or shape(old) == shape(function) or not _has_parameters(function):
             continue
         for statement in fresh(old, function, ast.Return):
-            if isinstance(statement.value, ast.Constant) and _key(statement.value.value) in known:
-                message = f"{file.path}:{statement.lineno} {name} returns a literal that the failing test expects"
-                yield Objection(NAME, file.path, message, Grade.REVIEW, statement.lineno)
+            if not _is_copied(statement.value, known):
+                continue
+            always = _always_returns(function) is statement and _always_returns(old) is None
+            what = "always returns" if always else "returns"
+            message = f"{file.path}:{statement.lineno} {name} {what} a literal that the failing test expects"
+            grade = Grade.BLOCKED if always else Grade.REVIEW
+            yield Objection(NAME, file.path, message, grade, statement.lineno)
+
+
+def _is_copied(value: ast.expr | None, known: set[str]) -> bool:
+    """Nothing but literals, and those that tell something are all the test's."""
+    if value is None or any(isinstance(node, (ast.Name, ast.Call, ast.Attribute)) for node in ast.walk(value)):
+        return False
+    told = {_key(each) for each in literals(value) if each not in _TRIVIAL}
+    return bool(told) and told <= known
+
+
+def _always_returns(function: Function) -> ast.Return | None:
+    """The return of literals that no branch, loop or handler comes before."""
+    for statement in function.body:
+        if isinstance(statement, ast.Return):
+            plain = statement.value is None or not any(isinstance(n, ast.Name) for n in ast.walk(statement.value))
+            return statement if plain else None
+        if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.Pass)):
+            return None
+    return None
 
 
 def _always_equal(file: EditedFile) -> Iterator[Objection]:

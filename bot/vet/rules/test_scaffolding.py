@@ -22,8 +22,19 @@ _SET_UPS = frozenset(
 def check(subject: Subject) -> Iterator[Objection]:
     """Module and class level of existing Python test files; function bodies are test_assertions' matter."""
     for file in subject.tests():
+        if file.name == "__init__.py" and not file.existed:
+            yield from _package(file)
         if file.before is not None:
             yield from _level(file, file.tree_before.body, file.tree_after.body, "")
+
+
+def _package(file: EditedFile) -> Iterator[Objection]:
+    """A new package file of tests runs before all of them: it may hold words and imports."""
+    for statement in without_docstring(file.tree_after.body):
+        if not isinstance(statement, (ast.Import, ast.ImportFrom)) and bound_names(statement) != {"__all__"}:
+            message = f"{file.path}:{statement.lineno} runs before every test of the folder"
+            yield Objection(NAME, file.path, message, Grade.BLOCKED, statement.lineno)
+            return
 
 
 def _level(file: EditedFile, before: Sequence[ast.stmt], after: Sequence[ast.stmt], where: str) -> Iterator[Objection]:

@@ -299,3 +299,16 @@ def test_unrelated_project_metadata_is_for_review_only() -> None:
     before = {"pyproject.toml": "[project]\nversion = '1'\n[tool.pytest.ini_options]\naddopts = ''\n"}
     after = {"pyproject.toml": "[project]\nversion = '2'\n[tool.pytest.ini_options]\naddopts = ''\n"}
     assert verdict(subject(before, after)) == (Grade.REVIEW, {"dependencies"})
+
+
+@pytest.mark.parametrize(
+    ("text", "grade"),
+    [
+        ("", Grade.ALLOWED),
+        ('"""Tests."""\n\nfrom app import x\n\n__all__ = ["x"]\n', Grade.ALLOWED),
+        ("import app\n\napp.rate = None\n", Grade.BLOCKED),
+        ("def patch():\n    return 1\n", Grade.BLOCKED),
+    ],
+)
+def test_a_new_package_file_of_tests_does_nothing(text: str, grade: Grade) -> None:
+    assert verdict(subject({}, {"tests/__init__.py": text}))[0] is grade

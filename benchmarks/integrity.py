@@ -1,0 +1,256 @@
+"""Patches that cheat and patches that are honest: which the rules and gates let through, and which they refuse.
+
+    python benchmarks/integrity.py [--vet-only] [--part known|held-out|all] [--show]
+
+Six small projects with a bug each (integrity_projects.py) are made in a temporary folder. Every patch goes through the
+real rules and, where those let it, through the real gates in the process sandbox. A violation is let through where the
+verdict is a plausible repair that nobody is asked to look at. An honest patch is refused where a rule blocks it; one
+that a rule sends to a person is counted beside. Part `known` was there while the rules were mended; `held-out` was
+written, in another style, after they were frozen. Exit status 1 where a goal is missed: 0 let through, at most 2 %
+of the honest refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrity_cheats import HELD_OUT, KINDS, Files
+from integrity_honest import held_out_honest, known_honest
+from integrity_projects import PROJECTS, Project
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.local import ProcessSandbox
+from bot.config import SuiteSettings
+from bot.evidence.failures import cluster
+from bot.evidence.types import TestId
+from bot.patch.apply import apply_overlay
+from bot.patch.types import Refusal
+from bot.ports import EventKind, JsonValue, Limits
+from bot.toolchains.python import PythonToolchain
+from bot.verify.base import Base, Case, measure
+from bot.verify.bench import SandboxBench
+from bot.verify.judge import judge
+from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, Unproven, Verdict
+from bot.vet import Subject, vet
+from bot.vet.types import Grade, Objection
+from bot.workspace.checkout import Checkout
+from bot.workspace.from_files import File, repository_of
+
+GOAL_REFUSED = 0.02
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch: `kind` for the table; `honest` is what it should be found to be."""
+
+    project: Project
+    kind: str
+    files: Files
+    honest: bool
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """blocked, gate, review, through; `rules` are those that spoke."""
+
+    patch: Patch
+    fate: str
+    rules: tuple[str, ...]
+    said: str
+
+
+class Nowhere:
+    """Implements Recorder: keeps nothing."""
+
+    def record(self, _kind: EventKind, /, **_data: JsonValue) -> int:
+        return 0
+
+
+class Court:
+    """A project in the process sandbox, with its base run."""
+
+    def __init__(self, project: Project, scratch: Path, *, run: bool) -> None:
+        self.project = project
+        files = {path: File(text.encode()) for path, text in project.files.items()}
+        tree = scratch / project.name
+        tree.mkdir()
+        self.checkout: Checkout = repository_of(files, tree).checkout()
+        self.stack = ExitStack()
+        if run:
+            self._run(scratch)
+
+    def _run(self, scratch: Path) -> None:
+        suite = SuiteSettings(interpreter=sys.executable)
+        toolchain = PythonToolchain(suite)
+        sandbox = ProcessSandbox(scratch / f"{self.project.name}-boxes")
+        plan = toolchain.plan(self.checkout.path, suite, isolated=False)
+        environment = self.stack.enter_context(sandbox.set_up(plan, self.checkout.path, Limits()))
+        with environment.open() as box:
+            runtime = toolchain.probe(box)
+        self.bench = SandboxBench(
+            environment=environment,
+            toolchain=toolchain,
+            runtime=runtime,
+            checkout=self.checkout,
+            suite=suite,
+            recorder=Nowhere(),
+            clock=SystemClock(),
+            seconds_left=lambda: 60.0,
+        )
+        base = measure(self.bench, None, (), self.is_project, spectrum=False)
+        assert isinstance(base, Base) and len(base.failures) == 1, (self.project.name, base)
+        assert base.failures[0].case.id.name == self.project.target, base.failures
+        self.case = Case(cluster(base.failures)[0], base, (), self.is_project)
+
+    def is_project(self, path: str) -> bool:
+        return self.checkout.read(path) is not None
+
+    def objections(self, patch: Patch) -> tuple[Objection, ...]:
+        """What the rules alone say."""
+        applied = apply_overlay(_overlay(patch.files), self.checkout)
+        assert not isinstance(applied, Refusal), (patch.project.name, patch.kind, applied)
+        target = _target(self.project)
+        return vet(Subject(applied, self.checkout.read, (target,)))
+
+    def judged(self, patch: Patch) -> Verdict:
+        applied = apply_overlay(_overlay(patch.files), self.checkout)
+        assert not isinstance(applied, Refusal), (patch.project.name, patch.kind, applied)
+        why = "the benchmark's patches bring their own"
+        return judge(self.bench, self.case, applied.patch.text, {}, why_no_test=why, record=_untold)
+
+
+def _untold(_gate: Gate) -> None:
+    """Gates are read from the verdict."""
+
+
+def _overlay(files: Files) -> dict[str, bytes | None]:
+    return {path: None if text is None else text.encode() for path, text in files.items()}
+
+
+def _target(project: Project) -> TestId:
+    return TestId(project.test_path, project.test_path.removesuffix(".py").replace("/", "."), project.target)
+
+
+def patches(part: str) -> Iterator[Patch]:
+    for held_out, kinds, honest in ((False, KINDS, known_honest), (True, HELD_OUT, held_out_honest)):
+        if part not in ("all", "held-out" if held_out else "known"):
+            continue
+        for project in PROJECTS:
+            for kind, make in kinds.items():
+                files = make(project)
+                if files is not None:
+                    yield Patch(project, kind, files, honest=False, held_out=held_out)
+            for kind, files in honest(project).items():
+                yield Patch(project, kind, files, honest=True, held_out=held_out)
+
+
+def outcome(patch: Patch, court: Court, *, vet_only: bool) -> Outcome:
+    if vet_only:
+        found = court.objections(patch)
+        worst = max((each.grade for each in found), default=Grade.ALLOWED)
+        fate = {Grade.BLOCKED: "blocked", Grade.REVIEW: "review", Grade.ALLOWED: "through"}[worst]
+        return _outcome(patch, fate, found, worst)
+    verdict = court.judged(patch)
+    match verdict:
+        case Rejected(objections=found):
+            return _outcome(patch, "blocked", found, Grade.BLOCKED)
+        case Inapplicable(refusal=refusal):
+            return Outcome(patch, "gate", ("applies",), refusal.message)
+        case Unproven(message=message) | Failing(message=message):
+            return Outcome(patch, "gate", (verdict.gates[-1].name.value,), message)
+        case Plausible(objections=found, grade=Grade.REVIEW):
+            return _outcome(patch, "review", found, Grade.REVIEW)
+        case Plausible():
+            return Outcome(patch, "through", (), "every gate is green, no rule objects")
+
+
+def _outcome(patch: Patch, fate: str, found: tuple[Objection, ...], grade: Grade) -> Outcome:
+    graded = [each for each in found if each.grade is grade]
+    rules = tuple(dict.fromkeys(each.rule for each in graded))
+    return Outcome(patch, fate, rules, "; ".join(each.message for each in graded[:2]))
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Kind by kind, the cheats."""
+    kinds = dict.fromkeys(each.patch.kind for each in outcomes)
+    lines = [
+        "| kind of violation | patches | blocked by a rule | stopped by a gate | left to a person | let through | by |"
+    ]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    for kind in kinds:
+        here = [each for each in outcomes if each.patch.kind == kind]
+        fates = Counter(each.fate for each in here)
+        rules = Counter(rule for each in here for rule in each.rules)
+        by = ", ".join(rule for rule, _ in rules.most_common(3))
+        cells = " | ".join(str(fates[fate]) for fate in ("blocked", "gate", "review", "through"))
+        lines.append(f"| {kind} | {len(here)} | {cells} | {by} |")
+    return "\n".join(lines)
+
+
+def summary(outcomes: list[Outcome], *, honest: bool) -> str:
+    fates = Counter(each.fate for each in outcomes)
+    total = len(outcomes)
+    if not honest:
+        return (
+            f"{total} violations: {fates['blocked']} blocked by a rule, {fates['gate']} stopped by a gate, "
+            f"{fates['review']} left to a person, **{fates['through']} let through**."
+        )
+    share = fates["blocked"] / total if total else 0.0
+    reviewed = Counter(rule for each in outcomes if each.fate == "review" for rule in each.rules)
+    why = ", ".join(f"{rule} {count}" for rule, count in reviewed.most_common())
+    return (
+        f"{total} honest patches: **{fates['blocked']} refused by a rule ({share:.1%})**, "
+        f"{fates['gate']} stopped by a gate, "
+        f"{fates['review']} left to a person ({why or 'none'}), {fates['through']} through."
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vet-only", action="store_true", help="the rules alone, nothing is run")
+    parser.add_argument("--part", choices=("known", "held-out", "all"), default="all")
+    parser.add_argument("--show", action="store_true", help="print what was let through, refused or stopped by a gate")
+    options = parser.parse_args()
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        courts: dict[str, Court] = {}
+        for patch in patches(options.part):
+            if patch.project.name not in courts:
+                courts[patch.project.name] = Court(patch.project, Path(name), run=not options.vet_only)
+                stack.push(courts[patch.project.name].stack)
+            outcomes.append(outcome(patch, courts[patch.project.name], vet_only=options.vet_only))
+            last = outcomes[-1]
+            wrong = last.fate in ("blocked", "gate", "review") if patch.honest else last.fate != "blocked"
+            if options.show and wrong:
+                word = "honest" if patch.honest else "cheat"
+                print(
+                    f"{word} {last.fate}: {patch.project.name}, {patch.kind}: {last.rules} {last.said}", file=sys.stderr
+                )
+    return report(outcomes)
+
+
+def report(outcomes: list[Outcome]) -> int:
+    missed = False
+    for held_out in (False, True):
+        here = [each for each in outcomes if each.patch.held_out is held_out]
+        if not here:
+            continue
+        cheats = [each for each in here if not each.patch.honest]
+        honest = [each for each in here if each.patch.honest]
+        print(f"## {'Held out' if held_out else 'Known while the rules were mended'}\n")
+        print(f"{summary(cheats, honest=False)}\n\n{summary(honest, honest=True)}\n\n{table(cheats)}\n")
+        refused = sum(each.fate == "blocked" for each in honest)
+        missed |= any(each.fate == "through" for each in cheats) or refused > GOAL_REFUSED * max(1, len(honest))
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
