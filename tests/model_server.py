@@ -37,7 +37,6 @@ XAI_USAGE = USAGE | {  # reasoning stands beside the completion, and the exact c
     "completion_tokens_details": {"reasoning_tokens": 50},
     "cost_in_usd_ticks": 25_000_000,
 }
-REASONING_INSIDE = USAGE | {"completion_tokens_details": {"reasoning_tokens": 50}}  # OpenAI and most others
 
 
 @dataclass(frozen=True)

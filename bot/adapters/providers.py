@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from bot.errors import ModelError, ModelFault
@@ -14,6 +14,9 @@ FAILURES = 2
 """In a row, each after its own budgeted retries: from then on an endpoint is left alone for a while."""
 
 OPEN_SECONDS = 60.0
+
+_SHARE = 2 / 3
+"""Of the time that is left, for an endpoint after which another can be asked: one that hangs must not take it all."""
 
 _NEXT = frozenset({ModelFault.RATE_LIMIT, ModelFault.UNAVAILABLE, ModelFault.CREDIT, ModelFault.AUTHENTICATION})
 _FOR_GOOD = frozenset({ModelFault.CREDIT, ModelFault.AUTHENTICATION})  # what no waiting mends within a run
@@ -36,8 +39,9 @@ class Failover:
     """Implements bot.ports.Model over `models`, asked in their order; `name` is the first one's.
 
     Another endpoint is asked after faults of the endpoint: RATE_LIMIT, UNAVAILABLE (each after the adapter's own
-    retries, a retry-after within the deadline included), CREDIT and AUTHENTICATION. What lies in the request
-    (CONTEXT_TOO_LONG, TOOLS_REFUSED) or has used up its time passes through. All tries are charged together.
+    retries, a retry-after within the deadline included), CREDIT and AUTHENTICATION, and where it did not end within
+    its share of the time. What lies in the request (CONTEXT_TOO_LONG, TOOLS_REFUSED), in the reply, or in the last
+    endpoint's time passes through. All tries are charged together.
 
     An endpoint that failed `failures` times in a row is not asked for `open_seconds`, then by one request alone;
     one without credit or with a bad key is not asked again. Threads may share it.
@@ -62,16 +66,18 @@ class Failover:
         failed: list[ModelError] = []
         stream = _Stream(on_part)
         while True:
-            for circuit in self._circuits:
+            for number, circuit in enumerate(self._circuits):
                 left = deadline - self._clock.monotonic()
                 if left <= 0 or not self._admits(circuit):
                     continue
+                shared = self._another_after(number)
                 stream.begin()
                 try:
-                    reply = circuit.model.complete(replace(request, seconds=left), stream.take)
+                    seconds = left * _SHARE if shared else left
+                    reply = circuit.model.complete(replace(request, seconds=seconds), stream.take)
                 except ModelError as error:
                     spent += error.usage or Usage(requests=1)
-                    if not self._failed(circuit, error):
+                    if not self._failed(circuit, error, _NEXT | {ModelFault.DEADLINE} if shared else _NEXT):
                         raise ModelError(str(error), usage=spent, fault=error.fault) from error
                     failed.append(error)
                 else:
@@ -90,13 +96,18 @@ class Failover:
                 circuit.open_until = now + self._open_seconds
             return True
 
+    def _another_after(self, number: int) -> bool:
+        with self._lock:
+            now = self._clock.monotonic()
+            return any(circuit.open_until <= now for circuit in self._circuits[number + 1 :])
+
     def _succeeded(self, circuit: _Circuit) -> None:
         with self._lock:
             circuit.failures, circuit.open_until = 0, -math.inf
 
-    def _failed(self, circuit: _Circuit, error: ModelError) -> bool:
-        """Whether another endpoint may do better."""
-        if error.fault not in _NEXT:
+    def _failed(self, circuit: _Circuit, error: ModelError, kinds: Set[ModelFault]) -> bool:
+        """Whether another endpoint may do better: the fault is of these kinds."""
+        if error.fault not in kinds:
             if error.fault in _ALIVE:
                 self._succeeded(circuit)
             return False

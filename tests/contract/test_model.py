@@ -178,6 +178,13 @@ def test_tokens_are_folded(usage: dict[str, object], expected: tuple[int, ...] |
     assert used.requests == 1
 
 
+def test_usage_may_come_beside_the_last_choice() -> None:
+    """OpenRouter's last frame has choices as well."""
+    last = json.loads(chunk(finish="stop")) | {"usage": USAGE}
+    used = complete(Reply((chunk("ok"), json.dumps(last), "[DONE]"))).usage
+    assert (used.prompt_tokens, used.cached_tokens, used.completion_tokens) == (1000, 200, 100)
+
+
 def test_the_endpoints_own_cost_is_preferred() -> None:
     assert complete(say("ok", usage=USAGE | {"cost_in_usd_ticks": 25_000_000})).usage.cost_usd == pytest.approx(0.0025)
 

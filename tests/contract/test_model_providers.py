@@ -150,7 +150,6 @@ def test_faults_of_the_endpoint_go_to_the_next_and_are_charged(clock: FakeClock,
     [
         ModelFault.CONTEXT_TOO_LONG,
         ModelFault.TOOLS_REFUSED,
-        ModelFault.DEADLINE,
         ModelFault.MALFORMED,
         ModelFault.OTHER,
     ],
@@ -173,8 +172,19 @@ def test_deadline_is_for_all_together(clock: FakeClock) -> None:
     first, second = (Asked(name, clock, ModelFault.UNAVAILABLE, seconds=20.0) for name in "ab")
     third = Asked("c", clock, "too late")
     assert told(Failover([first, second, third], clock), request=replace(REQUEST, seconds=30.0)) == ["unavailable"]
-    assert [each.requests[0].seconds for each in (first, second)] == [30.0, 10.0]
+    assert [each.requests[0].seconds for each in (first, second)] == [20.0, pytest.approx(20 / 3)]
     assert third.requests == []
+
+
+def test_one_that_hangs_does_not_take_all_the_time(clock: FakeClock) -> None:
+    first = Asked("a", clock, ModelFault.DEADLINE, seconds=600.0)
+    second = Asked("b", clock, "yes", "yes", ModelFault.DEADLINE)
+    failover = Failover([first, second], clock)
+    assert told(failover, FAILURES) == ["yes"] * FAILURES
+    assert (first.requests[0].seconds, second.requests[0].seconds) == (600.0, 300.0)
+    assert told(failover) == ["deadline"], "the last one's time is the request's own"
+    assert len(first.requests) == FAILURES
+    assert second.requests[-1].seconds == 900.0, "all of it, while the other is left alone"
 
 
 @pytest.mark.parametrize("seconds", [0.0, -5.0])
