@@ -1,12 +1,10 @@
 """The first message: what a model needs to know of a failure, chosen to fit.
 
-The same evidence gives the same bytes: what differs between two runs on one commit (addresses, durations, temporary
-folders) is masked, for the first message is what an endpoint's cache can keep from one run to the next.
+The same evidence gives the same bytes: the first message is what an endpoint's cache can keep from one run to the next.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,17 +34,6 @@ _COMMITS = 10
 _TRIED = 6
 _SMALLEST = 200  # characters that a part has at least, however small the message shall be
 
-_UNSTEADY = (
-    (re.compile(r"\b0x[0-9a-fA-F]{6,}"), "0x…"),
-    (re.compile(r"\bin \d+(?:\.\d+)?s\b(?: \(\d+:\d\d:\d\d\))?"), "in …s"),
-    (
-        re.compile(
-            r"(?<![\w.+/-])/(?:[\w.+-]+/)*?(?:pytest-of-[\w.-]+/pytest-\d+|grokfix-[\w.-]+(?:/[\w.-]+)?)(?=/|\b)"
-        ),
-        "/…",
-    ),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -67,13 +54,6 @@ class Setting:
 def tokens(*texts: str) -> int:
     """Tokens that `texts` have at most, roughly."""
     return sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
-
-
-def steady(text: str) -> str:
-    """`text` with what no two runs have in common masked."""
-    for pattern, mask in _UNSTEADY:
-        text = pattern.sub(mask, text)
-    return text
 
 
 def first_message(
@@ -102,7 +82,7 @@ def first_message(
         runner = f"{setting.runtime.runner} {setting.runtime.pytest}".strip()
         runs_on = f" (Python {'.'.join(map(str, setting.runtime.python))}, {runner})"
     # A traceback says it better than the whole run's output, where there is one.
-    output = "" if any(failure.case.traceback for failure in failures) else redact(steady(evidence.output))
+    output = "" if any(failure.case.traceback for failure in failures) else redact(evidence.output)
     recent = redact(evidence.recent_diff)
     return prompt(
         "first",
@@ -118,7 +98,7 @@ def first_message(
         recent=speech("recent diff", recent, most(_RECENT)) if recent.strip() else "",
         commits="" if recent.strip() else _commits(setting.history, redact),
         map=_map(tree, evidence, redact, most(_MAP)),
-        learned=speech("learned", redact(steady(evidence.learned)), most(4_000)) if evidence.learned.strip() else "",
+        learned=speech("learned", redact(evidence.learned), most(4_000)) if evidence.learned.strip() else "",
         tried="\n\n".join(_tried(attempts, redact, most)),
         draft=block("draft", redact(draft)) if draft.strip() else "",
         looked=speech("calls", redact(looked), most(4_000)) if looked.strip() else "",
@@ -131,7 +111,7 @@ def _failures(failures: tuple[Failure, ...], redact: Callable[[str], str], chara
         case = failure.case
         text = case.traceback or case.message or f"{failure.exception}: {failure.message}"
         headline = f"{failure.exception}: {one_line(failure.message, 300)}"
-        yield speech(f"failing {case.id.node_id}", redact(steady(f"{headline}\n\n{text}")), characters)
+        yield speech(f"failing {case.id.node_id}", redact(f"{headline}\n\n{text}"), characters)
     if len(failures) > _FAILURES:
         named = "\n".join(failure.case.id.node_id for failure in failures[_FAILURES:])
         yield "Failing in the same way:\n\n" + speech("further failing tests", redact(named), 2_000)
@@ -179,7 +159,7 @@ def _tried(attempts: tuple[Attempt, ...], redact: Callable[[str], str], most: Ca
         cause = attempt.proposal.diagnosis.root_cause
         held = speech("root cause", redact(cause), 600) + "\n\n" if cause else ""
         patch = speech("patch", redact(attempt.proposal.patch_text), most(3_000))
-        yield f"Attempt {number}:\n\n{held}{patch}\n\n{redact(steady(observe(attempt.verdict)))}"
+        yield f"Attempt {number}:\n\n{held}{patch}\n\n{redact(observe(attempt.verdict))}"
 
 
 def _lead(evidence: Evidence, lead: int, redact: Callable[[str], str]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from importlib import resources
 
 from bot.evidence.text import head_tail, plain
+from bot.propose.model.steady import steady
 
 _COMMENT = re.compile(r"\A<!--.*?-->\s*", re.DOTALL)
 _SECTION = re.compile(r"^\{\{#(\w+)\}\}\n(.*?)^\{\{/\1\}\}\n", re.DOTALL | re.MULTILINE)
@@ -20,7 +22,12 @@ def prompt(name: str, **values: str) -> str:
     Values are put in as they are and never looked at for places again. ValueError where a place has no value or a
     value no place: a prompt and its code must not drift apart.
     """
-    text = resources.files(__package__).joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
+    return fill(str(__package__), name, values)
+
+
+def fill(package: str, name: str, values: Mapping[str, str]) -> str:
+    """As `prompt`, for the prompts of another package."""
+    text = resources.files(package).joinpath("prompts", f"{name}.md").read_text(encoding="utf-8")
     text = _COMMENT.sub("", text)
     places = set(_PLACE.findall(text)) | {match[1] for match in _SECTION.finditer(text)}
     if places != values.keys():
@@ -39,9 +46,9 @@ def block(name: str, content: str) -> str:
 
 
 def speech(name: str, content: str, limit: int) -> str:
-    """What a program or stranger said, in a block of at most `limit` characters: terminal codes gone, hidden
-    characters visible, and what looks like a block's mark escaped for the eye as well."""
-    return _block(name, _LIKE_A_MARK.sub("&lt;", plain(head_tail(content, limit))))
+    """What a program or stranger said, in a block of at most `limit` characters: terminal codes gone, what differs
+    from run to run masked, hidden characters visible, what looks like a block's mark escaped for the eye as well."""
+    return _block(name, _LIKE_A_MARK.sub("&lt;", plain(head_tail(steady(content), limit))))
 
 
 def _block(name: str, content: str) -> str:

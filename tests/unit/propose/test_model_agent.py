@@ -268,7 +268,7 @@ def test_the_same_call_twice_is_told(bench: Bench) -> None:
 
 
 def test_runs_in_the_sandbox_are_counted(bench: Bench) -> None:
-    wanted = [("run_tests", {"tests": [f"tests/test_cart.py::test_{number}"]}) for number in range(RUNS + 3)]
+    wanted = [("run_tests", {"ids": [f"tests/test_cart.py::test_{number}"]}) for number in range(RUNS + 3)]
     model = ScriptedModel(calling(*wanted), submitting())
     engine, _, _ = proposer(model)
     engine.propose(evidence(), (), bench)

@@ -292,7 +292,7 @@ def test_conversation_only_grows_at_its_end() -> None:
         ),
         (
             Unproven("test_all passes without the fix", APPLIED, gates(GateName.RED, "1 passed"), "1 passed in 0.1s"),
-            ["proves nothing", "`red`", "passes without the fix", "1 passed in 0.1s"],
+            ["proves nothing", "`red`", "passes without the fix", "1 passed in …s"],
         ),
         (
             FAILING,
