@@ -14,6 +14,7 @@ from bot.trace.markup import prose, text_block
 from bot.trace.read import Event, same_conversation
 
 _SHOWN_STEPS = 200
+_SHOWN_MEMBERS = 20
 _OF_A_STEP = frozenset({EventKind.STREAM, EventKind.REPLY, EventKind.USAGE, EventKind.TOOL_RESULT})
 
 _Data = Mapping[str, JsonValue]
@@ -145,13 +146,22 @@ def _arguments(arguments: str) -> str:
     """A JSON object's members one by one, their texts unescaped: nobody can read a patch in a JSON string."""
     try:
         members = record({"value": json.loads(arguments)}, "value") or {}
-        texts = {name: each if isinstance(each, str) else json.dumps(each) for name, each in list(members.items())[:20]}
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in _flat(members)}
     except (ValueError, RecursionError):  # hostile nesting ends in the latter
         texts = {}
     if not texts:
         return text_block(arguments)
     rows = (f"<dt>{html(one_line(name, 60))}</dt><dd>{text_block(each)}</dd>" for name, each in texts.items())
     return f'<dl class="arguments">{"".join(rows)}</dl>'
+
+
+def _flat(members: _Data) -> Iterator[tuple[str, JsonValue]]:
+    """Members by name, those of an object under both names: "new_test.path"."""
+    for name, value in list(members.items())[:_SHOWN_MEMBERS]:
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{name}.{inner}", each) for inner, each in list(value.items())[:_SHOWN_MEMBERS])
+        else:
+            yield name, value
 
 
 def _state(result: _Data) -> str:

@@ -13,7 +13,7 @@ from bot.trace.html_conversation import Step, conversation, steps_of
 from bot.trace.html_diff import HunkNote, side_by_side
 from bot.trace.markup import prose, table, text_block, tone, toned
 from bot.trace.read import Event, Trace
-from bot.verify.types import GateName
+from bot.verify.types import GateName, GateStatus
 
 _SHOWN_REPAIRS = 20
 _SHOWN_LINKS = 3
@@ -83,7 +83,16 @@ def _repair(repair: int, cluster: _Data, events: Sequence[Event]) -> Iterator[st
     yield "</section>"
 
 
-def _why(cause_id: str, cause: str, test_id: str, tests: Sequence[_Data]) -> HunkNote:
+def _stopped_at(events: Sequence[Event]) -> str:
+    """HTML that says which gate an attempt failed and what was seen there; "" where it failed none."""
+    failed = next((gate for gate in _data(events, EventKind.GATE) if text(gate, "status") == GateStatus.FAILED), None)
+    if failed is None:
+        return ""
+    name, seen = one_line(text(failed, "name"), 40), one_line(text(failed, "evidence"), 200)
+    return f'Came to: <span class="bad">{html(name)} failed</span>: {html(seen)}'
+
+
+def _why(cause_id: str, cause: str, test_id: str, tests: Sequence[_Data], came_to: str = "") -> HunkNote:
     """What a hunk is there for, and which tests it changed: those of its own file, else those of files outside of it.
 
     A patch is judged whole, so its hunks share what it changed; a hunk that changes nothing is dropped by a gate.
@@ -102,6 +111,7 @@ def _why(cause_id: str, cause: str, test_id: str, tests: Sequence[_Data]) -> Hun
             links.append(f"and {len(own) - _SHOWN_LINKS:,} more")
         parts = [f'Why: <a href="#{cause_id}">{html(one_line(cause, 140))}</a>'] if cause else []
         parts += [f"Changes: {', '.join(links)}"] if links else []
+        parts += [came_to] if came_to else []
         return f'<p class="why">{"<br>".join(parts)}</p>' if parts else ""
 
     return note
@@ -195,7 +205,7 @@ def _attempt(name: str, attempt: int, events: Sequence[Event], fix: str, *, open
     if cause := text(proposal, "root_cause"):
         yield f"<h3>Root cause</h3>{prose(cause)}"
     if patch := text(proposal, "patch"):
-        why = _why(f"attempt-{name}", cause, f"attempt-{name}", ())
+        why = _why(f"attempt-{name}", cause, "", (), _stopped_at(events))
         same = patch == fix
         shown = (
             '<p class="soft">The fix above, word for word.</p>' if same else side_by_side(patch, f"patch-{name}", why)
