@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.patch.types import Applied
-from bot.propose.model.tools import search
+from bot.propose.model.tools import references, search
 from bot.propose.model.tools.files import Files, Text, Unreadable
 from bot.propose.model.tools.globs import matcher
 from bot.propose.model.tools.types import Desk, Draft
@@ -425,3 +425,20 @@ def test_what_is_no_name_is_refused(desk: Desk, name: str) -> None:
 
 def test_a_name_that_is_nowhere(desk: Desk) -> None:
     assert "occurs in no file" in ask(desk, "find_references", name="Nowhere").text
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "said"),
+    [
+        ("_FOUND", 1, "For so common a name only some of the files were looked at"),
+        ("_READ", 200, "Only the first 0 MB of the repository were looked through"),
+        ("_PARSED", 10, "the later ones were searched for the word only"),
+    ],
+)
+def test_a_name_that_is_everywhere_is_bounded(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, said: str
+) -> None:
+    monkeypatch.setattr(references, bound, value)
+    result = ask(desk, "find_references", name="total")
+    assert said in result.text
+    assert ("shop/cart.py:12: word: def total(self):" in result.text) == (bound == "_PARSED")

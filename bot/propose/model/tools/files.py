@@ -76,12 +76,22 @@ class Files:
     def read(self, path: str) -> Text | Unreadable:
         """A text file by its repository path."""
         content = self._content(path, LARGEST)
-        if isinstance(content, Unreadable):
-            return content
-        raw, size = content
-        if b"\0" in raw[:8192]:
-            return Unreadable(f"it is binary ({size:,} bytes); only text can be shown")
-        return Text(path, raw.decode("utf-8", "replace").replace("\r\n", "\n"), size, cut=size > len(raw))
+        return content if isinstance(content, Unreadable) else _text(path, *content)
+
+    def holding(self, word: str, limit: int) -> Iterator[Text | None]:
+        """Every text file that holds `word`, by path; None, and the end, where more than `limit` bytes were read."""
+        needle, left = word.encode(), limit
+        for path in self.paths:
+            content = self._content(path, LARGEST)
+            if isinstance(content, Unreadable):
+                continue
+            left -= len(content[0])
+            if left < 0:
+                yield None
+                return
+            text = _text(path, *content) if needle in content[0] else None
+            if isinstance(text, Text):
+                yield text
 
     def raw(self, path: str) -> bytes | None:
         """Whole content of a regular file, None for all else."""
@@ -115,6 +125,12 @@ class Files:
         """Files of the same name elsewhere: tracebacks show paths of another root."""
         name = path.rpartition("/")[2].casefold()
         return tuple(other for other in self.paths if other.rpartition("/")[2].casefold() == name)[:_NEAR]
+
+
+def _text(path: str, raw: bytes, size: int) -> Text | Unreadable:
+    if b"\0" in raw[:8192]:
+        return Unreadable(f"it is binary ({size:,} bytes); only text can be shown")
+    return Text(path, raw.decode("utf-8", "replace").replace("\r\n", "\n"), size, cut=size > len(raw))
 
 
 def _read(tree: Path, path: str, limit: int) -> tuple[bytes, int]:

@@ -19,10 +19,12 @@ from bot.vet.syntax import Function, parse
 _MOST = 120
 _CHARACTERS = 14_000
 _SHOWN = 200
-_PARSED = 6 << 20
+_PARSED = 4 << 20
 """Bytes of Python that are parsed for one search (a few seconds); past them the name is looked for as a word."""
-_READ = 400 << 20
+_READ = 200 << 20
 """Bytes that are looked through in all."""
+_FOUND = 4_000
+"""Uses after which no further file is looked at."""
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
@@ -77,28 +79,20 @@ _ORDER = ("definition", "import", "call", "write", "attribute", "read", "keyword
 
 def _search(name: str, desk: Desk) -> tuple[list[_Use], str]:
     uses: list[_Use] = []
-    parsed = read = 0
+    parsed = 0
     by_word = False
-    files = desk.files
-    for path in files.paths:
-        text = files.read(path)
-        if isinstance(text, Unreadable):
-            continue
-        read += len(text.content)
-        if read > _READ:
-            return (
-                uses,
-                f" Only the first {_READ >> 20} MB of the repository were looked through.",
-            )
-        if name not in text.content:
-            continue
+    for text in desk.files.holding(name, _READ):
+        if text is None:
+            return uses, f" Only the first {_READ >> 20} MB of the repository were looked through."
+        if len(uses) >= _FOUND:
+            return uses, " For so common a name only some of the files were looked at; search_code takes a glob."
         tree = None
-        if path.endswith((".py", ".pyi")):
+        if text.path.endswith((".py", ".pyi")):
             parsed += len(text.content)
             by_word = by_word or parsed > _PARSED
             tree = parse(text.content) if parsed <= _PARSED else None
         found = _in_tree(tree, name) if tree is not None else _in_lines(text.lines, name)
-        uses.extend(dict.fromkeys(_Use(path, *use) for use in found))  # two on one line are one
+        uses.extend(dict.fromkeys(_Use(text.path, *use) for use in found))  # two on one line are one
     note = " It occurs in so many files that the later ones were searched for the word only." if by_word else ""
     return uses, note
 

@@ -77,7 +77,7 @@ class SearchCode:
 
 @dataclass(slots=True)
 class _Scan:
-    """What a scan said. total: matches in all, None where it was stopped before its end."""
+    """What a scan said. total: matches in all, None where it broke off, and `stopped` says why."""
 
     found: list[tuple[str, int, str]] = field(default_factory=list)
     total: int | None = None
@@ -85,6 +85,7 @@ class _Scan:
     skipped: int = 0
     long: int = 0
     problem: str = ""
+    stopped: str = ""
 
 
 def _scan(told: Mapping[str, JsonValue], seconds: float) -> _Scan:
@@ -108,6 +109,10 @@ def _scan(told: Mapping[str, JsonValue], seconds: float) -> _Scan:
                 scan.problem = one_line(problem, 200)
             case ["end", int(total), int(files)]:
                 scan.total, scan.files = total, files
+    if completed.timed_out:
+        scan.stopped = f"was stopped after {seconds:.0f} s"
+    elif scan.total is None:
+        scan.stopped = f"broke off (exit code {completed.exit_code})"
     return scan
 
 
@@ -122,7 +127,7 @@ def _answer(scan: _Scan, searched: int, desk: Desk) -> ToolResult:
     ended = scan.total is not None
     if not ended:
         notes.append(
-            f"the search was stopped after {SECONDS:.0f} s: the pattern backtracks too much, or the files are too "
+            f"the search {scan.stopped}: the pattern backtracks too much, or the files are too "
             "many; simplify the pattern (no repetition within a repetition) or narrow the glob"
         )
     said = "; ".join(notes)
