@@ -11,7 +11,8 @@ import pytest
 
 from bot.config import ModelSettings, Price, RepairLimits
 from bot.errors import ModelError, ModelFault
-from bot.patch.types import Refusal
+from bot.patch.apply import apply
+from bot.patch.types import Applied, Refusal
 from bot.ports import Bench, EventKind, ModelReply, ModelRequest, Usage
 from bot.propose.model.calls import CALLS, RUNS
 from bot.propose.model.context import Setting
@@ -19,6 +20,8 @@ from bot.propose.model.key import request_key
 from bot.propose.model.proposer import ModelProposer
 from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
 from bot.verify.types import Failing, Inapplicable, Unproven, Verdict
+from bot.workspace.git import Repository
+from tests import repositories
 from tests.fakes import FakeClock, MemoryRecorder
 from tests.model_talk import (
     DIFF,
@@ -385,6 +388,28 @@ def test_conversation_that_outgrows_the_window_is_not_even_sent(bench: Bench) ->
     assert isinstance(engine.propose(evidence(), (), bench), Proposal)
     assert len(model.requests[1].messages) == 2, "a fresh one"
     assert line.budget.spent.requests == 2
+
+
+def test_draft_outlives_a_conversation_that_grew_too_long(tmp_path: Path) -> None:
+    root = repositories.make(tmp_path / "r", {"cart.py": "def total(items):\n    return sum(items[1:])\n"})
+    (tmp_path / "scratch").mkdir()
+    checkout = Repository.open(root, tmp_path / "scratch").checkout()
+
+    class PlacingBench(IdleBench):
+        def try_patch(self, text: str) -> Applied | Refusal:
+            return apply(text, checkout)
+
+    long = calling(("try_patch", {"patch": DIFF}), text="y" * 200_000)
+    model = ScriptedModel(long, calling(READ), submitting(""))
+    engine, _, _ = proposer(model, settings=ModelSettings(context=25_000))
+    found = engine.propose(evidence(), (), cast(Bench, PlacingBench(checkout.path)))
+    fresh = model.requests[1]
+    assert len(fresh.messages) == 2
+    assert "# Your draft" in last(fresh)
+    assert "+    return sum(items)" in last(fresh)
+    assert "return sum(items)\n" in last(model.requests[2]), "the tools see the code with it"
+    assert isinstance(found, Proposal)
+    assert "+    return sum(items)" in found.patch_text, "an empty patch stands for the draft"
 
 
 def test_window_too_small_for_tools_is_asked_without(bench: Bench) -> None:

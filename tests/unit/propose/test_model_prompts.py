@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 
 from bot.propose.model.render import block, prompt, speech
+from bot.propose.model.tools.registry import specs
 
 
 def test_places_and_values_must_match() -> None:
@@ -41,6 +42,30 @@ def test_every_prompt_says_why_it_is_as_it_is_and_does_not_send_that() -> None:
         name = file.name.removesuffix(".md")
         sent = prompt(name, **dict.fromkeys(re.findall(r"\{\{(\w+)\}\}", text), "x"))
         assert "<!--" not in sent, file
+
+
+@pytest.mark.parametrize("work", ["work_with_tools", "work_in_one_answer"])
+def test_system_prompt_has_goal_rules_work_and_blocks_in_this_order(work: str) -> None:
+    sent = prompt("system", work=prompt(work))
+    heads = re.findall("^## (.*)", sent, re.MULTILINE)
+    at_work = "How to work" if work == "work_with_tools" else "The answer"
+    assert heads == ["Goal", "What is refused without being run", "The new test", at_work, "Data blocks"]
+    assert "{{" not in sent
+    assert "\n\n\n" not in sent
+
+
+def test_every_tool_that_a_prompt_names_is_there() -> None:
+    names = {tool.name for tool in specs()}
+    sent = prompt("work_with_tools") + prompt("no_call", problem="x")
+    assert set(re.findall(r"`([a-z]+_[a-z_]+)`", sent)) <= names
+
+
+def test_a_repeated_failure_is_told_only_where_there_is_one() -> None:
+    first = prompt("observation", number="1", observation="seen", again="")
+    second = prompt("observation", number="2", observation="seen", again="1")
+    assert "very failure" not in first
+    assert "very failure of attempt 1" in second
+    assert "\n\n\n" not in first + second
 
 
 def parts(rendered: str) -> tuple[str, str]:
