@@ -39,8 +39,8 @@ class ModelSettings:
     provider: str = ""  # what to call this endpoint; "" = its host
     kind: str = "openai"  # protocol: "openai", or "xai" (its own SDK, the extra grokfix[xai])
 
-    def endpoints(self) -> tuple[ModelSettings, ...]:
-        """Those that may be asked, this one and then its providers in order: their key is there, or they need none."""
+    def configured(self) -> tuple[ModelSettings, ...]:
+        """This endpoint and then its providers, in order."""
         others = (
             replace(
                 self,
@@ -54,7 +54,11 @@ class ModelSettings:
             )
             for each in self.providers
         )
-        return tuple(each for each in (replace(self, providers=()), *others) if each.api_key or not each.api_key_env)
+        return (replace(self, providers=()), *others)
+
+    def endpoints(self) -> tuple[ModelSettings, ...]:
+        """Those of them that may be asked: their key is there, or they need none."""
+        return tuple(each for each in self.configured() if each.api_key or not each.api_key_env)
 
 
 @dataclass(frozen=True, slots=True)

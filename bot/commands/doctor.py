@@ -82,8 +82,10 @@ def _of_machine(settings: Settings, root: Path, *, probe: bool) -> Iterator[Chec
 def _served(model: ModelSettings) -> str:
     """The model that answers, by the endpoint's own word."""
     from bot.adapters.openai import OpenAIModel
+    from bot.adapters.xai import XaiModel
 
     request = ModelRequest(
         (Message("user", "Answer with the word ok."),), max_completion_tokens=_PROBE_TOKENS, seconds=_PROBE_SECONDS
     )
-    return OpenAIModel(model, SystemClock(), {}).complete(request).model
+    adapter = XaiModel if model.kind == "xai" else OpenAIModel
+    return adapter(model, SystemClock(), {}).complete(request).model

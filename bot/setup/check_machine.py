@@ -24,41 +24,46 @@ FindImage = Callable[[str], str]
 
 
 def check_model(settings: Settings, list_models: ListModels, probe: Probe | None) -> tuple[Check, ...]:
-    """Key and served model. Without a key nothing is sent. probe: None unless spending tokens was asked for."""
-    model = settings.model
+    """Key and served model of every endpoint. Without a key nothing is sent. probe: None unless spending tokens was
+    asked for."""
     if settings.engine == "search":
         return (ok("model", "engine search asks none"),)
-    if not model.api_key:
+    return tuple(check for endpoint in settings.model.configured() for check in _endpoint(endpoint, list_models, probe))
+
+
+def _endpoint(model: ModelSettings, list_models: ListModels, probe: Probe | None) -> Iterator[Check]:
+    whose = f" of {model.provider}" if model.provider else ""
+    if model.api_key_env and not model.api_key:
         missing = f"no key in {model.api_key_env} here; on GitHub the secret counts"
-        advice = f"set {model.api_key_env} to have key and model tried"
-        return (unknown("key", missing, advice), unknown("model", "not asked without a key"))
-    try:
-        if probe is not None:
-            return (ok("key", f"{model.base_url} takes it"), ok("model", f"{model.name} is served by {probe(model)}"))
-        names = list_models(model)
-    except (ModelError, ConfigError) as error:
-        return (
-            problem("key", str(error), f"mend {model.api_key_env} or model.base_url"),
-            unknown("model", "see key"),
-        )
-    return (*_key(model, names), *_listed(model, names))
-
-
-def _key(model: ModelSettings, names: tuple[str, ...] | None) -> Iterator[Check]:
-    if names is None:
-        yield unknown("key", f"{model.base_url} answers and lists no models", "say --probe to have it tried")
-    else:
-        yield ok("key", f"{model.base_url} takes it")
-
-
-def _listed(model: ModelSettings, names: tuple[str, ...] | None) -> Iterator[Check]:
-    if names is not None and model.name in names:
-        yield ok("model", f"{model.name} is offered")
+        yield unknown(f"key{whose}", missing, f"set {model.api_key_env} to have key and model tried")
+        yield unknown(f"model{whose}", "not asked without a key")
         return
+    try:
+        served = "" if probe is None else probe(model)
+        names = list_models(model) if probe is None else None
+    except (ModelError, ConfigError) as error:
+        yield problem(f"key{whose}", str(error), f"mend {model.api_key_env or 'its key'} or base_url")
+        yield unknown(f"model{whose}", "see key")
+        return
+    if served:
+        yield ok(f"key{whose}", f"{model.base_url} takes it")
+        yield ok(f"model{whose}", f"{model.name} is served by {served}")
+    else:
+        yield _key(model, names, f"key{whose}")
+        yield _listed(model, names, f"model{whose}")
+
+
+def _key(model: ModelSettings, names: tuple[str, ...] | None, name: str) -> Check:
+    if names is None:
+        return unknown(name, f"{model.base_url} answers and lists no models", "say --probe to have it tried")
+    return ok(name, f"{model.base_url} takes it")
+
+
+def _listed(model: ModelSettings, names: tuple[str, ...] | None, name: str) -> Check:
+    if names is not None and model.name in names:
+        return ok(name, f"{model.name} is offered")
     told = "" if names is None else f" among the {len(names)} that it lists"
-    yield unknown(
-        "model", f"{model.name} is not{told or ' listed'}; it may be another's alias", "say --probe to try it"
-    )
+    return unknown(name, f"{model.name} is not{told or ' listed'}; it may be another's alias", "say --probe to try it")
 
 
 def check_docker(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import config
-from bot.config import Settings
+from bot.config import Provider, Settings
 from bot.errors import ConfigError, ForgeError, ModelError, SandboxError
 from bot.ports import ActionsSettings, Permission, TokenKind, Viewer
 from bot.setup.check_files import check_files, uses_of
@@ -291,6 +291,28 @@ def test_keys_and_models() -> None:
     assert statuses(check_model(replace(DEFAULTS, engine="search"), refuse, None)) == [good]
     probed = check_model(KEYED, refuse, lambda _: "served-1")
     assert (statuses(probed), probed[1].finding) == ([good, good], f"{name} is served by served-1")
+
+
+def test_keys_and_models_of_every_provider() -> None:
+    providers = (
+        Provider("gateway", "http://gateway.example/v1", "GATEWAY_KEY", "k", "vendor/model"),
+        Provider("shut", "http://shut.example/v1", "UNSET_KEY"),
+        Provider("here", "http://127.0.0.1:8080/v1"),
+    )
+    settings = replace(KEYED, model=replace(KEYED.model, providers=providers))
+    checks = check_model(settings, lambda model: (model.name,) if model.provider != "here" else None, None)
+    assert [(check.name, check.status) for check in checks] == [
+        ("key", Status.OK),
+        ("model", Status.OK),
+        ("key of gateway", Status.OK),
+        ("model of gateway", Status.OK),
+        ("key of shut", Status.UNKNOWN),
+        ("model of shut", Status.UNKNOWN),
+        ("key of here", Status.UNKNOWN),
+        ("model of here", Status.UNKNOWN),
+    ]
+    assert "no key in UNSET_KEY" in checks[4].finding
+    assert "vendor/model is offered" in checks[3].finding
 
 
 def test_docker_and_images(tmp_path: Path) -> None:
