@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import jsonschema
 import pytest
@@ -228,3 +229,39 @@ def test_giving_up_without_a_reason_or_of_another_kind_is_none(desk: Desk) -> No
     assert "'reason' is empty" in ask(desk, "give_up", kind="needs_human", reason=" ").text
     said = ask(desk, "give_up", kind="budget", reason="x").text
     assert "'kind' must be one of test_is_wrong, infrastructure, needs_human" in said
+
+
+WORDS: tuple[JsonValue, ...] = (
+    *(
+        "",
+        "shop/cart.py",
+        "tests/test_cart.py",
+        "HEAD~1",
+        "**/*.py",
+        "..",
+        "/proc/self/environ",
+        "total",
+        "(a+)+$",
+        ".",
+    ),
+    *("\x00", "\ud800", "\u202e", "\x1b[31m::error::x", "-x", "{a,b}", "[", "\\", "x\ny", "a/" * 400, FIX, FIX[:70]),
+    *(0, -1, 7, 2**70, 1e308, True, False, None, [], {}, ["x"], [None], {"path": "x"}, {"path": "a", "source": "b"}),
+)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "search_code"])
+def test_any_arguments_are_answered(desk: Desk, name: str) -> None:
+    """What comes back is always something to go on with: bounded, encodable, without terminal codes."""
+    choose = random.Random(name)
+    spec = next(spec for spec in specs() if spec.name == name)
+    properties = spec.parameters["properties"]
+    assert isinstance(properties, dict)
+    for _ in range(60):
+        arguments = {member: choose.choice(WORDS) for member in properties if choose.random() < 0.9}
+        text = json.dumps(arguments)
+        text = text[: choose.randint(0, len(text))] if choose.random() < 0.1 else text
+        result = call(ToolCall("call-1", name, text), desk)
+        if isinstance(result, ToolResult):
+            assert 0 < len(result.text.encode()) < 30_000
+            assert "\x1b" not in result.text
+            assert "PATH=" not in result.text

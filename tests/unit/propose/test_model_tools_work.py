@@ -311,6 +311,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         "setup.cfg": "[flake8]\nmax-line-length = 100\n",
         "hostile.py": HOSTILE,
         "leaves.py": "import os\nos._exit(0)\n",
+        "swaps.py": (
+            "import os, sys\nos.symlink('/etc/passwd', os.path.dirname(sys.argv[0]) + '/describe.json')\nos._exit(0)\n"
+        ),
     }
     with real_desk(tmp_path_factory.mktemp("real"), files) as desk:
         yield desk
@@ -355,6 +358,7 @@ def test_documentation_of_what_is_installed(real: Desk, name: str, said: list[st
         ("json.dump_s", "json has no dump_s (AttributeError); it has dumps"),
         ("hostile.anything", "importing hostile.anything failed: SystemExit: 3"),
         ("leaves", "gave no answer (exit code 0)"),
+        ("swaps", "is not a regular file"),
         ("json; import os", "is no dotted name"),
         ("../hostile", "is no dotted name"),
         ("-c", "is no dotted name"),

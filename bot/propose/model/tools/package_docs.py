@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from bot.errors import SandboxError
 from bot.evidence.text import one_line
 from bot.ports import Command, ToolSpec
 from bot.propose.model.tools import schema
@@ -44,7 +45,13 @@ class PackageDocs:
             box.put({_SCRIPT: (Path(__file__).parent / "in_box" / _SCRIPT).read_bytes()})
             argv = (desk.runtime.interpreter, f"{box.control}/{_SCRIPT}", name)
             execution = box.execute(Command(argv, seconds, {"PYTHONDONTWRITEBYTECODE": "1"}))
-            raw = None if execution.timed_out else box.collect("describe.json", limit=_ANSWER)
+            try:
+                raw = None if execution.timed_out else box.collect("describe.json", limit=_ANSWER)
+            except SandboxError as error:  # the package put a link, or far too much, where the answer should be
+                return ToolResult(
+                    f"Looking at {name} in the sandbox gave no answer.\n{desk.data('problem', str(error), 1_000)}",
+                    ok=False,
+                )
         told = _read(raw)
         if isinstance(told, str):
             return ToolResult(f"Nothing to show of {name}.\n{desk.data('problem', told, 2_000)}", ok=False)
