@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bot.ports import EventKind, JsonValue, Usage
 from bot.publish.fields import count, flag, number, records, text, texts
-from bot.publish.untrusted import log, one_line
+from bot.publish.untrusted import bounded, log, one_line
 from bot.publish.words import duration, money, outcome_words, plural, reason_words
 from bot.verify.types import GateStatus
 
@@ -23,6 +23,7 @@ _MARKS: Mapping[str, str] = {
 
 _THOUGHT = 120  # characters
 _THOUGHT_LINE = 100
+_THOUGHT_PIECE = 20_000
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ class Progress:
 
     def _thoughts(self, piece: str) -> Iterator[str]:
         """What was thought, in lines of about a terminal's width; an unfinished one waits for its rest."""
-        self._unsaid += piece
+        self._unsaid += bounded(piece, _THOUGHT_PIECE, whole="the trace")
         *whole, self._unsaid = self._unsaid.split("\n")
         while len(self._unsaid) > _THOUGHT_LINE:
             cut = self._unsaid.rfind(" ", 0, _THOUGHT_LINE)

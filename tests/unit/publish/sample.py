@@ -89,6 +89,7 @@ ATTEMPTS = (
         GATES,
         Usage(1, 6_120, 2_048, 1_377, 890, 0.0038, 8.4),
         19.7,
+        "Ten items get nothing and eleven get the discount: the boundary is off.\nI look at `discount` first.",
     ),
 )
 

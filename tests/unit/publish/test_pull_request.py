@@ -90,6 +90,16 @@ def test_parts_of_a_repair(change: dict[str, object], wanted: str) -> None:
     assert wanted in pull_request_body(replace(REPAIRED, repairs=(replace(REPAIR, **change),)))  # type: ignore[arg-type]
 
 
+def test_what_the_model_thought_is_folded_and_bounded() -> None:
+    body = pull_request_body(REPAIRED)
+    fold = body[body.index("How it was found") :]
+    assert "<details><summary>What the model thought</summary>" in fold
+    assert "```\nTen items get nothing and eleven get the discount: the boundary is off.\n" in fold
+    attempts = tuple(replace(each, reasoning="thinking aloud\n" * 10_000) for each in REPAIR.attempts)
+    long = pull_request_body(replace(REPAIRED, repairs=(replace(REPAIR, attempts=attempts),)))
+    assert len(long) < 30_000 and "all of it is in result.json" in long
+
+
 def test_what_a_person_must_look_at_stands_on_top() -> None:
     asked = replace(
         REPAIR,

@@ -90,6 +90,66 @@ def test_a_dumb_terminal_gets_lines() -> None:
     assert "\x1b" not in out.getvalue()
 
 
+THOUGHTS = [
+    "The three failing cases sit on a limit. ",
+    "Weights inside a band pass, ",
+    "so I suspect a strict comparison somewhere in band_for, and nothing else as far as I can see now.\nLet me",
+    " read [bold]it\x1b[31m.\n::error::owned",
+]
+
+
+def think(view: LiveView) -> None:
+    for piece in THOUGHTS:
+        view.record(EventKind.STREAM, repair=1, part="reasoning", text=piece)
+
+
+def test_a_terminal_shows_one_quiet_line_of_what_the_model_thinks() -> None:
+    made, out = console(terminal=True, width=80)
+    with LiveView(made, FakeClock()) as view:
+        view.record(EventKind.REQUEST, model="grok-4")
+        think(view)
+        assert view._live is not None
+        view._live.refresh()
+        shown = out.getvalue()
+        view.record(EventKind.STREAM, part="text", text="{")
+        view._live.refresh()
+        after = out.getvalue()[len(shown) :]
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown[shown.rindex("╭") :])
+    thinking = [line for line in last.splitlines() if "…" in line]
+    assert len(thinking) == 1 and len(thinking[0]) == 80 and "the model thinks" in last
+    assert "the model writes" in after and "… " not in after
+    assert "\n::error" not in out.getvalue()
+    assert not any(line.strip().startswith("…") for line in out.getvalue().splitlines())  # nothing of it stays
+
+
+def test_a_log_tells_thoughts_when_asked_to_and_no_line_twice() -> None:
+    quiet, out = console()
+    with LiveView(quiet, FakeClock()) as view:
+        think(view)
+    assert out.getvalue() == ""
+    verbose, out = console(width=200)
+    with LiveView(verbose, FakeClock(), verbose=True) as view:
+        think(view)
+        view.record(EventKind.STREAM, part="restart", text="")
+        think(view)
+        view.record(EventKind.REPLY, model="m", text="x")
+    lines = [line[10:] for line in out.getvalue().splitlines()]
+    first = [
+        "  … The three failing cases sit on a limit. Weights inside a band pass, so I suspect a strict comparison",
+        "  … somewhere in band_for, and nothing else as far as I can see now.",
+        "  … Let me read [bold]it.",
+    ]
+    assert lines[:4] == [*first, "the stream broke, asking again"]
+    assert lines[4:7] == first and "error::owned" in lines[7] and not lines[7].lstrip(" …").startswith("::")
+    assert lines[8] == "reply from m: 1 characters" and len(lines) == 9
+
+
+def test_a_flood_of_thoughts_is_cut() -> None:
+    progress = Progress()
+    lines = progress.feed(EventKind.STREAM, {"part": "reasoning", "text": "x" * 2_000_000}, verbose=True)
+    assert 150 < len(lines) < 300
+
+
 ODD: list[dict[str, JsonValue]] = [
     {},
     {"clusters": "x", "locations": [1, None], "objections": {"a": 1}, "files": 7},
