@@ -33,6 +33,9 @@ REASKED = 2
 REPEATS = 4
 """Times in a repair that a patch which did not get through may be submitted again."""
 
+DRAFT = 20_000
+"""Characters of a draft that a smaller conversation is handed; a longer one would fill it."""
+
 
 @dataclass(frozen=True, slots=True)
 class WithoutTools:
@@ -245,7 +248,8 @@ class Agent:
         """The same work goes on, draft and all, in a conversation that begins with less."""
         self._opening.halve()
         self._leave(calls)
-        self._draft = calls.desk.draft
+        draft = calls.desk.draft
+        self._draft = draft if draft is not None and len(draft.applied.patch.text) <= DRAFT else None
 
 
 def _answer(talk: Conversation, calls: Calls, text: str, call: ToolCall | None, later: tuple[Message, ...]) -> None:
