@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from bot.ports import EventKind, JsonValue
 from bot.trace.file import TraceFile
 from bot.trace.html import render_trace
+from bot.trace.html_diff import side_by_side
 from bot.trace.read import read_trace
 from bot.trace.redact import Redactor
 from tests.fakes import FakeClock
@@ -91,6 +93,39 @@ def test_events_that_name_no_repair_or_attempt_belong_to_the_current_one(tmp_pat
     assert "A possible fix" in first and "The fix" not in first
 
 
+ARGUMENTS = [
+    "",
+    "not JSON",
+    "[1, 2]",
+    "{" * 100_000,
+    '{"a": ' * 900 + "1" + "}" * 900,
+    '{"n": 1e999, "b": ' + "9" * 5_000 + "}",
+    json.dumps({"patch": "x" * 500_000, "new_test": {"path": "t.py", "source": "assert 1"}, "none": None}),
+    json.dumps({str(number): number for number in range(5_000)}),
+]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=range(len(ARGUMENTS)))
+def test_a_call_with_any_arguments_is_shown(tmp_path: Path, arguments: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        trace.record(EventKind.REQUEST, repair=1, messages=[])
+        trace.record(EventKind.REPLY, repair=1, tool_calls=[{"id": "a", "name": "try_patch", "arguments": arguments}])
+        trace.record(EventKind.TOOL_RESULT, repair=1, id="a", name="try_patch", ok=False, result="no", seconds=0.1)
+    page = render_trace(read_trace(path))
+    call = page[page.index('<details class="call">') :].split("</section>")[0]
+    assert "try_patch" in call and '<span class="bad">refused</span>' in call and len(call) < 120_000
+    assert page.count("<details") == page.count("</details>")
+
+
+def test_a_diff_without_git_headers_names_each_of_its_files(tmp_path: Path) -> None:
+    patch = "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n--- a/y.py\n+++ b/y.py\n@@ -3 +3,2 @@ f\n c\n+d\n"
+    notes: list[str] = []
+    shown = side_by_side(patch, "p", lambda path: notes.append(path) or "")
+    assert notes == ["x.py", "y.py"] and all(name in shown for name in ("+++ b/x.py", "--- a/y.py"))
+    assert '<b class="new">4</b><span class="new added">+d</span>' in shown and 'id="p-2"' in shown
+
+
 def test_a_trace_of_many_events_is_cut_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
@@ -156,10 +191,26 @@ def hostile(folder: Path) -> Path:
                 "new_test": {"path": attack, "source": attack, "explanation": attack},
                 "tests": [{"id": attack, "before": attack, "after": attack}],
                 "run_ids": [attack],
+                "conversation": attack,
+                "messages": [{"role": attack, "content": attack}],
+                "tool_calls": [
+                    {
+                        "id": attack,
+                        "name": attack,
+                        "arguments": json.dumps({attack: attack, "new_test": {attack: [attack]}}),
+                    },
+                    {"id": "other", "name": attack, "arguments": attack},
+                ],
+                "id": attack,
+                "result": attack,
+                "part": attack,
                 attack: attack,
             }
             for kind in EventKind:
                 trace.record(kind, **{name: value for name, value in data.items() if name not in ("kind", "self")})
+            failed = {"repair": 1, "conversation": attack, "fault": attack, "error": attack}
+            for kind in (EventKind.REQUEST, EventKind.STREAM, EventKind.REPLY):
+                trace.record(kind, part="reasoning", text=attack, **failed)
             trace.record(EventKind.OUTCOME, outcome=attack, reason=attack, message=attack)
     return path
 
