@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 from bot.budget import Budget
 from bot.config import Settings
@@ -37,9 +38,14 @@ class Means:
 
 def proposers(means: Means) -> Callable[[Runtime, Recorder], Proposer]:
     """Makes the proposer of one repair, given the runtime of the boxes and that repair's recorder."""
-    if means.model is None:
+    model = means.model
+    if model is None:
         return lambda runtime, _recorder: _search(means, runtime)
-    ask = _asking(means, means.model)
+    asking = cache(lambda: _asking(means, model))  # made when it is needed: a diagnosis asks nobody
+
+    def ask(runtime: Runtime, recorder: Recorder) -> Proposer:
+        return asking()(runtime, recorder)
+
     if means.settings.engine == "model":
         return ask
     from bot.propose.auto import AutoProposer
