@@ -64,7 +64,7 @@ def role_of(message: Any) -> str:
     return str(chat_pb2.MessageRole.Name(message.role)).removeprefix("ROLE_").lower()
 
 
-class XaiServer(chat_pb2_grpc.ChatServicer):  # type: ignore[misc]
+class XaiServer(chat_pb2_grpc.ChatServicer):
     """Context manager; see the module."""
 
     def __init__(self, answers: Sequence[Answer]) -> None:

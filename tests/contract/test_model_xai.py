@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -203,3 +204,9 @@ def test_nobody_at_the_address() -> None:
 def test_settings_that_cannot_work(settings: ModelSettings, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         XaiModel(settings, RealClock(), {})
+
+
+def test_without_the_sdk_it_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xai_sdk", None)
+    with pytest.raises(ConfigError, match=r"pip install 'grokfix\[xai\]'"):
+        XaiModel(ModelSettings(api_key=KEY), RealClock(), {})
