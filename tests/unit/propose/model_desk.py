@@ -151,7 +151,7 @@ def real_desk(folder: Path, files: Mapping[str, str | bytes] | None = None) -> I
     """A desk whose runs are processes of this machine."""
     opened = repository(folder, files)
     checkout = opened.checkout()
-    toolchain = PythonToolchain(SuiteSettings(interpreter=sys.executable, seconds=60))
+    toolchain = PythonToolchain(SuiteSettings(interpreter=sys.executable, seconds=300))
     with ProcessSandbox(folder / "boxes").set_up(SetUp(image=""), checkout.path, Limits()) as environment:
         with environment.open() as box:
             runtime = toolchain.probe(box)
@@ -163,7 +163,7 @@ def real_desk(folder: Path, files: Mapping[str, str | bytes] | None = None) -> I
             suite=toolchain.suite,
             recorder=MemoryRecorder(),
             clock=SystemClock(),
-            seconds_left=lambda: 100.0,
+            seconds_left=lambda: 300.0,
         )
         yield Desk(bench, evidence(), runtime=runtime, history=RepositoryHistory(opened))
 
