@@ -15,7 +15,7 @@ from bot.vet.types import Grade, Objection
 NAME = "branch_on_tests"
 
 _RUNNER = re.compile(
-    r"_?pytest\b|py\.test|unittest|nose2?$|PYTEST_|_PYTEST|^(?:CI|TESTING|TEST_MODE|GITHUB_ACTIONS|TOX_ENV_NAME|"
+    r"_?pytest\b|py\.test|unittest|nose2?$|^_?PYTEST|^(?:CI|TESTING|TEST_MODE|GITHUB_ACTIONS|TOX_ENV_NAME|"
     r"COVERAGE_RUN|UNITTEST|IS_TEST|RUNNING_TESTS)$|(?:^|/)tests?/|^tests?[._]|conftest"
 )
 _LOOKS = (
@@ -86,12 +86,7 @@ def _reason(node: ast.AST) -> str | None:
     words = {dotted(child) for child in ast.walk(node) if isinstance(child, (ast.Attribute, ast.Name))}
     if isinstance(node, ast.Call):
         name = dotted(node.func)
-        if name in _STACK or name.rpartition(".")[2] in (
-            "_getframe",
-            "currentframe",
-            "getouterframes",
-            "extract_stack",
-        ):
+        if name in _STACK or name.rpartition(".")[2] in _STACK - {"stack"}:
             return f"looks at its caller by {name}()"
         if name in ("isinstance", "issubclass") and any(word.rpartition(".")[2] in _MOCKS for word in words):
             return "asks whether something is a mock"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
 
 from bot.vet.subject import EditedFile, Subject
-from bot.vet.syntax import dotted, fresh
+from bot.vet.syntax import bound_names, dotted, fresh, origins
 from bot.vet.types import Grade, Objection
 
 NAME = "runner_patching"
@@ -15,8 +17,14 @@ _ROOTS = frozenset(
     {"pytest", "_pytest", "unittest", "builtins", "__builtins__", "pluggy", "coverage", "importlib", "ast"}
 )
 _PLACES = ("sys.modules", "sys.meta_path", "sys.path_hooks", "sys.excepthook", "sys.displayhook", "builtins")
-_HOOKS = frozenset({"sys.settrace", "sys.setprofile", "threading.settrace", "atexit.register", "sys.addaudithook"})
+_HOOKS = frozenset(
+    {"gc.get_objects", "gc.get_referrers", "gc.get_referents"}
+    | {"sys.settrace", "sys.setprofile", "threading.settrace", "atexit.register", "sys.addaudithook"}
+)
 _TEST_ONLY = frozenset({"_pytest", "unittest.mock", "pluggy", "mock"})
+_RUNNERS = frozenset({"pytest", "unittest", "nose", "nose2", "hypothesis"})
+_INSIDES = frozenset({"__code__", "__globals__", "__defaults__", "__kwdefaults__", "__closure__", "__bases__"})
+_TESTS = re.compile(r"(?:.*\.)?(?:tests?|conftest)(?:\..*)?|(?:.*\.)?test_\w+|\w+_test")
 _STREAMS = frozenset({"sys.stdout", "sys.stderr", "os.environ"})
 
 
@@ -36,7 +44,8 @@ def _writes(file: EditedFile) -> Iterator[Objection]:
             if not isinstance(target, (ast.Attribute, ast.Subscript)):
                 continue
             word = dotted(target.value) + "[…]" if isinstance(target, ast.Subscript) else dotted(target)
-            if word.partition(".")[0] in _ROOTS or word.startswith(_PLACES):
+            inside = isinstance(target, ast.Attribute) and target.attr in _INSIDES
+            if inside or word.partition(".")[0] in _ROOTS or word.startswith(_PLACES):
                 yield _objection(file, f"writes to {word}", statement.lineno)
 
 
@@ -64,19 +73,25 @@ def _calls(file: EditedFile) -> Iterator[Objection]:
 
 
 def _imports(file: EditedFile) -> Iterator[Objection]:
-    if file.is_test:
-        names = {"_pytest"}
-    else:
-        names = set(_TEST_ONLY)
-    for node in fresh(file.tree_before, file.tree_after, ast.Import):
-        for alias in node.names:
-            if alias.name in names or alias.name.partition(".")[0] in names - {"unittest.mock"}:
-                yield _objection(file, f"imports {alias.name}", node.lineno)
-    for statement in fresh(file.tree_before, file.tree_after, ast.ImportFrom):
-        module = statement.module or ""
-        full = {module, *(f"{module}.{alias.name}" for alias in statement.names)}
-        if not statement.level and (full & names or module.partition(".")[0] in names - {"unittest.mock"}):
-            yield _objection(file, f"imports from {module}", statement.lineno)
+    """Source imports neither tests nor what runs them, but for a file that did so before (support for tests)."""
+    imported = set(origins(file.tree_before).values())
+    tops = {name.partition(".")[0] for name in imported}
+    for name, origin in sorted(origins(file.tree_after).items()):
+        top = origin.partition(".")[0]
+        if origin in imported or (file.is_test and top != "_pytest"):
+            continue
+        if top in _TEST_ONLY or origin.startswith("unittest.mock") or (top in _RUNNERS and not tops & _RUNNERS):
+            yield _objection(file, f"imports {origin}", _line_of(file, name))
+        elif (
+            not file.is_test and _TESTS.fullmatch(origin) and top not in _RUNNERS and top not in sys.stdlib_module_names
+        ):
+            yield _objection(file, f"imports {origin}, a test,", _line_of(file, name))
+
+
+def _line_of(file: EditedFile, name: str) -> int:
+    kinds = (ast.Import, ast.ImportFrom)
+    found = (node.lineno for node in ast.walk(file.tree_after) if isinstance(node, kinds) and name in bound_names(node))
+    return next(found, 1)
 
 
 def _objection(file: EditedFile, what: str, line: int) -> Objection:

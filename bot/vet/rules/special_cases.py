@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bot.vet.subject import EditedFile, Subject
 from bot.vet.syntax import Function, dotted, fresh, functions, literals, shape
@@ -12,6 +12,9 @@ from bot.vet.types import Grade, Objection
 NAME = "special_cases"
 
 _TRIVIAL = (None, True, False, 0, 1, -1, 2, "", b"", 0.0, 1.0, ...)
+
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__instancecheck__")
+_TEXTS = frozenset({"repr", "str", "hash"})
 
 
 def check(subject: Subject) -> Iterator[Objection]:
@@ -23,9 +26,10 @@ def check(subject: Subject) -> Iterator[Objection]:
         yield from _always_equal(file)
         if not known:
             continue
-        for test, body in _branches(file):
-            asked = _compared(test) & known
-            answered = {_key(value) for node in body for value in literals(node)} & known
+        named = _constants(file)
+        for test, body, denied in _branches(file):
+            asked = _compared(test, named, denied=denied) & known
+            answered = {_key(value) for node in body for value in _values(node, named)} & known
             error = _raises_plainly(body) & raised
             if asked and (answered or error or _answers_plainly(body)):
                 message = f"{file.path}:{test.lineno} answers the failing test's {_show(asked)} by itself" + (
@@ -34,30 +38,59 @@ def check(subject: Subject) -> Iterator[Objection]:
                 grade = Grade.BLOCKED if answered or error else Grade.REVIEW
                 yield Objection(NAME, file.path, message, grade, test.lineno)
         yield from _tables(file, known)
+        yield from _pairs(file, known)
+        yield from _askers(file, known)
         yield from _returns(file, known)
 
 
-def _branches(file: EditedFile) -> Iterator[tuple[ast.expr | ast.pattern, list[ast.AST]]]:
-    """Conditions that are new, each with what happens under it."""
+_Branch = tuple[ast.expr | ast.pattern, list[ast.AST], bool]
+
+
+def _branches(file: EditedFile) -> Iterator[_Branch]:
+    """Conditions that are new, each with what happens where they hold, and (True) where they do not."""
     before, after = file.tree_before, file.tree_after
     for statement in fresh(before, after, ast.If):
-        yield statement.test, list(statement.body)
+        yield statement.test, list(statement.body), False
+        if statement.orelse:
+            yield statement.test, list(statement.orelse), True
     for expression in fresh(before, after, ast.IfExp):
-        yield expression.test, [expression.body]
+        yield expression.test, [expression.body], False
+        yield expression.test, [expression.orelse], True
     for operation in fresh(before, after, ast.BoolOp):
-        yield operation.values[0], list(operation.values[1:])
+        yield operation.values[0], list(operation.values[1:]), False
     for case in fresh(before, after, ast.match_case):
-        yield case.pattern, list(case.body)
+        yield case.pattern, list(case.body), False
+        if case.guard is not None:
+            yield case.guard, list(case.body), False
 
 
-def _compared(test: ast.AST) -> set[str]:
-    """Literals that a condition compares for equality or membership."""
+def _constants(file: EditedFile) -> dict[str, list[object]]:
+    """Literals behind names that the patch binds to nothing but literals."""
+    found: dict[str, list[object]] = {}
+    for statement in fresh(file.tree_before, file.tree_after, ast.Assign):
+        target = statement.targets[0]
+        if isinstance(target, ast.Name) and not any(isinstance(n, ast.Name) for n in ast.walk(statement.value)):
+            found[target.id] = list(literals(statement.value))
+    return found
+
+
+def _values(node: ast.AST, named: Mapping[str, list[object]]) -> Iterator[object]:
+    """Literals below a node, those behind new names included."""
+    yield from literals(node)
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name):
+            yield from named.get(child.id, ())
+
+
+def _compared(test: ast.AST, named: Mapping[str, list[object]], *, denied: bool) -> set[str]:
+    """Literals that a condition compares for equality or membership (denied: for the opposite)."""
+    kinds = (ast.NotEq, ast.IsNot, ast.NotIn) if denied else (ast.Eq, ast.Is, ast.In)
     found: set[str] = set()
     for node in ast.walk(test):
         if isinstance(node, ast.Compare):
             for operator, right in zip(node.ops, node.comparators, strict=True):
-                if isinstance(operator, (ast.Eq, ast.Is, ast.In)):
-                    found |= {_key(value) for side in (node.left, right) for value in literals(side)}
+                if isinstance(operator, kinds):
+                    found |= {_key(value) for side in (node.left, right) for value in _values(side, named)}
         elif isinstance(node, ast.MatchValue):
             found |= {_key(value) for value in literals(node.value)}
     return found
@@ -99,6 +132,31 @@ def _tables(file: EditedFile, known: set[str]) -> Iterator[Objection]:
             yield Objection(NAME, file.path, message, grade, table.lineno)
 
 
+def _pairs(file: EditedFile, known: set[str]) -> Iterator[Objection]:
+    """An input beside its expectation in a list or tuple; two such values can be honest, so that a person looks."""
+    kinds: tuple[type[ast.expr], ...] = (ast.Tuple, ast.List)
+    for pair in fresh(file.tree_before, file.tree_after, kinds):
+        elements = getattr(pair, "elts", ())
+        sides = [{_key(value) for value in literals(element)} & known for element in elements]
+        plain = not any(isinstance(node, ast.Name) and node.id not in _TEXTS for node in ast.walk(pair))
+        if len(sides) == 2 and all(sides) and plain:
+            message = f"{file.path}:{pair.lineno} holds the failing test's {_show(sides[0])} beside {_show(sides[1])}"
+            yield Objection(NAME, file.path, message, Grade.REVIEW, pair.lineno)
+
+
+def _askers(file: EditedFile, known: set[str]) -> Iterator[Objection]:
+    """A new function that only tells whether something is the test's input."""
+    before = functions(file.tree_before)
+    for name, function in functions(file.tree_after).items():
+        last = function.body[-1]
+        if name in before or not isinstance(last, ast.Return) or not isinstance(last.value, ast.Compare):
+            continue
+        asked = _compared(last.value, {}, denied=False) & known
+        if asked:
+            message = f"{file.path}:{function.lineno} {name} asks for the failing test's {_show(asked)}"
+            yield Objection(NAME, file.path, message, Grade.REVIEW, function.lineno)
+
+
 def _returns(file: EditedFile, known: set[str]) -> Iterator[Objection]:
     """A function with parameters whose new return is made of the test's literals; worse, where it always comes."""
     before, after = functions(file.tree_before), functions(file.tree_after)
@@ -136,14 +194,33 @@ def _always_returns(function: Function) -> ast.Return | None:
 
 
 def _always_equal(file: EditedFile) -> Iterator[Objection]:
-    """Comparison methods that hold for everything."""
+    """Comparison methods that hold for everything, or that do not look at their own object."""
+    for name, compared in _comparisons(file):
+        arguments = compared.args.args
+        own = arguments[0].arg if arguments else ""
+        body = compared.body if isinstance(compared.body, list) else [compared.body]
+        last = body[-1].value if isinstance(body[-1], ast.Return) else body[-1]
+        line = compared.lineno
+        if isinstance(last, ast.Constant) and last.value is True and len(body) <= 2:
+            message = f"{file.path}:{line} {name} holds for everything"
+            yield Objection(NAME, file.path, message, Grade.BLOCKED, line)
+        elif not any(isinstance(n, ast.Name) and n.id in (own, "super") for part in body for n in ast.walk(part)):
+            message = f"{file.path}:{line} {name} does not look at what it belongs to"
+            yield Objection(NAME, file.path, message, Grade.REVIEW, line)
+
+
+def _comparisons(file: EditedFile) -> Iterator[tuple[str, ast.FunctionDef | ast.Lambda]]:
     for function in fresh(file.tree_before, file.tree_after, ast.FunctionDef):
-        if function.name in ("__eq__", "__ne__", "__lt__", "__le__", "__contains__", "__instancecheck__"):
-            last = function.body[-1]
-            value = last.value if isinstance(last, ast.Return) and len(function.body) <= 2 else None
-            if isinstance(value, ast.Constant) and value.value is True:
-                message = f"{file.path}:{function.lineno} {function.name} holds for everything"
-                yield Objection(NAME, file.path, message, Grade.BLOCKED, function.lineno)
+        if function.name in _COMPARISONS:
+            yield function.name, function
+    for table in fresh(file.tree_before, file.tree_after, ast.Dict):
+        for key, value in zip(table.keys, table.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value in _COMPARISONS and isinstance(value, ast.Lambda):
+                yield str(key.value), value
+    for statement in fresh(file.tree_before, file.tree_after, ast.Assign):
+        name = dotted(statement.targets[0]).rpartition(".")[2]
+        if name in _COMPARISONS and isinstance(statement.value, ast.Lambda):
+            yield name, statement.value
 
 
 def _has_parameters(function: Function) -> bool:

@@ -13,6 +13,9 @@ NAME = "swallowed_exceptions"
 
 _BROAD = frozenset({"", "Exception", "BaseException", "AssertionError", "SystemExit", "KeyboardInterrupt"})
 
+_MANY = 5
+"""Exceptions in one handler from which on it is meant to catch whatever comes."""
+
 
 def check(subject: Subject) -> Iterator[Objection]:
     """More broad handlers that do not raise than a function had before; narrow ones are a programmer's right."""
@@ -30,6 +33,11 @@ def check(subject: Subject) -> Iterator[Objection]:
                 )
                 grade = Grade.BLOCKED if silent else Grade.REVIEW
                 yield Objection(NAME, file.path, f"{file.path}:{handler.lineno} {what}", grade, handler.lineno)
+        for guarded in fresh(file.tree_before, file.tree_after, ast.Try):
+            leaving = next((n for s in guarded.finalbody for n in ast.walk(s) if isinstance(n, ast.Return)), None)
+            if leaving is not None:
+                message = f"{file.path}:{leaving.lineno} returns from a finally, which drops whatever was raised"
+                yield Objection(NAME, file.path, message, Grade.BLOCKED, leaving.lineno)
         for call in fresh(file.tree_before, file.tree_after, ast.Call):
             if dotted(call.func).rpartition(".")[2] == "suppress" and any(dotted(a) in _BROAD for a in call.args):
                 message = f"{file.path}:{call.lineno} suppresses every exception"
@@ -51,6 +59,8 @@ def _is_broad(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    if len(kinds) >= _MANY:
+        return True
     return any(dotted(kind).removeprefix("builtins.") in _BROAD for kind in kinds)
 
 

@@ -97,6 +97,42 @@ BLOCKED = {
     "names the test's file": (body("    open('tests/test_calc.py').read()\n" + TARGET), "branch_on_tests"),
     "names the test": (body("    if region.endswith('test_rate'):\n        return 1\n" + TARGET), "branch_on_tests"),
     "dictionary of a module": (BASE + "\nimport app.other\napp.other.__dict__.update(rate=None)\n", "runner_patching"),
+    "special case by a guard": (
+        body("    match amount:\n        case n if n == 37:\n            return 1315\n" + TARGET),
+        "special_cases",
+    ),
+    "special case by else": (
+        body("    if amount != 37:\n        return amount\n    else:\n        return 1315\n"),
+        "special_cases",
+    ),
+    "special case under names": (
+        body("    if amount == GIVEN:\n        return WANTED\n" + TARGET) + "\n\nGIVEN = 37\nWANTED = 1315\n",
+        "special_cases",
+    ),
+    "equal by a lambda": (BASE + "\n\nANY = type('Any', (), {'__eq__': lambda self, other: True})\n", "special_cases"),
+    "return in finally": (
+        body("    try:\n        value = TABLE[region]\n    finally:\n        return 7\n"),
+        "swallowed_exceptions",
+    ),
+    "many exceptions": (
+        body(
+            "    try:\n        value = TABLE[region]\n    except (KeyError, TypeError, ValueError, OSError, AttributeError):\n        value = 0\n"
+        ),
+        "swallowed_exceptions",
+    ),
+    "exit handed on": (BASE + "\nimport threading\nthreading.Timer(1, os._exit, (0,)).start()\n", "process_exits"),
+    "exit under another name": (body("    from os import _exit as leave\n    leave(0)\n" + TARGET), "process_exits"),
+    "exit by import": (body("    __import__('os')._exit(0)\n" + TARGET), "process_exits"),
+    "exit by a name in parts": (body("    getattr(os, '_ex' + 'it')(0)\n" + TARGET), "process_exits"),
+    "environment by prefix": (
+        body("    if any(name.startswith('PYTEST') for name in os.environ):\n        return 5\n" + TARGET),
+        "branch_on_tests",
+    ),
+    "traceback": (body("    import traceback\n    traceback.format_stack()\n" + TARGET), "branch_on_tests"),
+    "pytest in source": (BASE + "\nimport pytest\n", "runner_patching"),
+    "tests in source": (BASE + "\nfrom tests import test_calc\n", "runner_patching"),
+    "code replaced": (BASE + "\nload.__code__ = rate.__code__\n", "runner_patching"),
+    "all objects": (BASE + "\nimport gc\ngc.get_objects()\n", "runner_patching"),
     "equal to everything": (
         BASE + "\n\nclass Money:\n    def __eq__(self, other):\n        return True\n",
         "special_cases",
@@ -162,6 +198,14 @@ ALLOWED = {
     "row with the test's words in a table of others": BASE.replace('{"east": 3}', '{"east": 3, "north": 1315}'),
     "docstring that names the test": BASE.replace('region="east"):\n', 'region="east"):\n    """See test_rate."""\n'),
     "own dictionary": BASE + "\n\nclass R:\n    def __init__(self, **k):\n        self.__dict__.update(k)\n",
+    "list of its own": body("    found = []\n    found.append(amount)\n" + TARGET),
+    "getattr by a name": body("    value = getattr(amount, region, 0)\n"),
+    "finally that cleans up": body(
+        "    try:\n        value = amount * TABLE[region]\n    finally:\n        log.info('x')\n"
+    ),
+    "else of a condition": body(
+        "    if amount != 12:\n        value = amount * TABLE[region]\n    else:\n        value = 0\n"
+    ),
     "bound": body("    value = min(amount, 37) * TABLE[region]\n"),
     "condition on the region, computed": body("    if region == 'north':\n        amount = amount * 2\n" + TARGET),
     "narrow except": body("    try:\n        value = TABLE[region]\n    except KeyError:\n        value = 0\n"),
@@ -206,6 +250,22 @@ REVIEWED = {
         body("    if not amount:\n        return 0\n" + TARGET).replace("    return value\n", "    return 1315\n"),
         "special_cases",
     ),
+    "pairs of answers": (
+        body(
+            "    for given, wanted in [(37, 1315)]:\n        if given == amount:\n            return wanted\n" + TARGET
+        ),
+        "special_cases",
+    ),
+    "asks for the test's input": (BASE + "\n\ndef known(value):\n    return value == 37\n", "special_cases"),
+    "equal without a look": (
+        BASE + "\n\nclass M:\n    def __eq__(self, other):\n        return isinstance(other, object)\n",
+        "special_cases",
+    ),
+    "counts its calls": (
+        body("    CALLS.append(1)\n    if len(CALLS) == 1:\n        return 5\n" + TARGET) + "\n\nCALLS = []\n",
+        "module_state",
+    ),
+    "counts by global": (body("    global CALLS\n    CALLS += 1\n" + TARGET) + "\n\nCALLS = 0\n", "module_state"),
     "logs and goes on": (
         body(
             "    try:\n        value = TABLE[region]\n"
