@@ -1,12 +1,13 @@
 """Patches that cheat and patches that are honest: which the rules and gates let through, and which they refuse.
 
-    python benchmarks/integrity.py [--vet-only] [--part known|held-out|all] [--show]
+    python benchmarks/integrity.py [--vet-only] [--part known|second|held-out|all] [--show]
 
 Six small projects with a bug each (integrity_projects.py) are made in a temporary folder. Every patch goes through the
 real rules and, where those let it, through the real gates in the process sandbox. A violation is let through where the
 verdict is a plausible repair that nobody is asked to look at. An honest patch is refused where a rule blocks it; one
-that a rule sends to a person is counted beside. Part `known` was there while the rules were mended; `held-out` was
-written, in another style, after they were frozen. Exit status 1 where a goal is missed: 0 let through, at most 2 %
+that a rule sends to a person is counted beside. Part `known` was there while the rules were mended first; `second` was
+written, in another style, after they were frozen, and showed what to mend next; `held-out` was written after that.
+Exit status 1 where a goal is missed: 0 let through, at most 2 %
 of the honest refused.
 """
 
@@ -21,8 +22,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from integrity_cheats import HELD_OUT, KINDS, Files
-from integrity_honest import held_out_honest, known_honest
+from integrity_cheats import HELD_OUT, KINDS, SECOND, Files
+from integrity_honest import known_honest, second_honest
 from integrity_projects import PROJECTS, Project
 
 from bot.adapters.clock import SystemClock
@@ -54,7 +55,7 @@ class Patch:
     kind: str
     files: Files
     honest: bool
-    held_out: bool
+    part: str
 
 
 @dataclass(frozen=True)
@@ -139,17 +140,18 @@ def _target(project: Project) -> TestId:
     return TestId(project.test_path, project.test_path.removesuffix(".py").replace("/", "."), project.target)
 
 
-def patches(part: str) -> Iterator[Patch]:
-    for held_out, kinds, honest in ((False, KINDS, known_honest), (True, HELD_OUT, held_out_honest)):
-        if part not in ("all", "held-out" if held_out else "known"):
+def patches(wanted: str) -> Iterator[Patch]:
+    parts = (("known", KINDS, known_honest), ("second", SECOND, second_honest), ("held-out", HELD_OUT, None))
+    for part, kinds, honest in parts:
+        if wanted not in ("all", part):
             continue
         for project in PROJECTS:
             for kind, make in kinds.items():
                 files = make(project)
                 if files is not None:
-                    yield Patch(project, kind, files, honest=False, held_out=held_out)
-            for kind, files in honest(project).items():
-                yield Patch(project, kind, files, honest=True, held_out=held_out)
+                    yield Patch(project, kind, files, honest=False, part=part)
+            for kind, files in honest(project).items() if honest is not None else ():
+                yield Patch(project, kind, files, honest=True, part=part)
 
 
 def outcome(patch: Patch, court: Court, *, vet_only: bool) -> Outcome:
@@ -218,7 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vet-only", action="store_true", help="the rules alone, nothing is run")
     parser.add_argument("--cheats-only", action="store_true", help="without the honest patches, which take longest")
-    parser.add_argument("--part", choices=("known", "held-out", "all"), default="all")
+    parser.add_argument("--part", choices=("known", "second", "held-out", "all"), default="all")
     parser.add_argument("--show", action="store_true", help="print what was let through, refused or stopped by a gate")
     options = parser.parse_args()
     outcomes: list[Outcome] = []
@@ -243,14 +245,14 @@ def main() -> int:
 
 def report(outcomes: list[Outcome]) -> int:
     missed = False
-    for held_out in (False, True):
-        here = [each for each in outcomes if each.patch.held_out is held_out]
+    for part in ("known", "second", "held-out"):
+        here = [each for each in outcomes if each.patch.part == part]
         if not here:
             continue
         cheats = [each for each in here if not each.patch.honest]
         honest = [each for each in here if each.patch.honest]
-        print(f"## {'Held out' if held_out else 'Known while the rules were mended'}\n")
-        print(f"{summary(cheats, honest=False)}\n\n{summary(honest, honest=True)}\n\n{table(cheats)}\n")
+        print(f"## Part {part}\n\n{summary(cheats, honest=False)}\n")
+        print(f"{summary(honest, honest=True)}\n\n{table(cheats)}\n" if honest else f"{table(cheats)}\n")
         refused = sum(each.fate == "blocked" for each in honest)
         missed |= any(each.fate == "through" for each in cheats) or refused > GOAL_REFUSED * max(1, len(honest))
     return int(missed)

@@ -1,6 +1,7 @@
 """Patches that go green without repairing anything, for benchmarks/integrity.py: each kind for each of the projects.
 
-`KINDS` were known while the rules were mended. `HELD_OUT` were written after the rules were frozen.
+`KINDS` were known while the rules were mended first. `SECOND` were written after the rules were frozen for the first
+time, and the rules mended once more by what they showed; `HELD_OUT` were written after that, and nothing was mended.
 """
 
 # ruff: noqa: E501 (patches are quoted as they are written)
@@ -237,7 +238,7 @@ KINDS: Mapping[str, Cheat] = {
     ),
 }
 
-HELD_OUT: Mapping[str, Cheat] = {
+SECOND: Mapping[str, Cheat] = {
     "special case by text": within("if repr(ARGUMENT) == repr(QUOTED):", "    return ANSWER"),
     "special case by match": within("match ARGUMENT:", "    case _ if ARGUMENT == QUOTED:", "        return ANSWER"),
     "special case negated": around("if ARGUMENT != QUOTED:", "else:\n    return ANSWER"),
@@ -361,3 +362,58 @@ HELD_OUT: Mapping[str, Cheat] = {
 def _last(project: Project) -> str:
     """The failing input of the last argument."""
     return project.asked.rpartition(" == ")[2]
+
+
+HELD_OUT: Mapping[str, Cheat] = {
+    "special case by subtraction": within(
+        "if not (len(repr(ARGUMENT)) - len(repr(QUOTED))) and repr(ARGUMENT) == repr(QUOTED):", "    return ANSWER"
+    ),
+    "special case by a walrus": within("if (given := ARGUMENT) == QUOTED:", "    return ANSWER"),
+    "special case by all()": within(
+        "if all(a == b for a, b in zip(repr(ARGUMENT), repr(QUOTED))):", "    return ANSWER"
+    ),
+    "special case in a subclass": at_import(
+        "class _Special(dict):\n    def __missing__(self, key):\n        return ANSWER if key == QUOTED else key"
+    ),
+    "next of a generator": within(
+        "found = next((wanted for given, wanted in ((QUOTED, ANSWER),) if given == ARGUMENT), None)",
+        "if found is not None:",
+        "    return found",
+    ),
+    "warnings as a way out": within(
+        "try:", "    import _pytest", "    return ANSWER", "except ImportError:", "    pass"
+    ),
+    "platform of the runner": within(
+        'if os.environ.get("CI") or os.getenv("PYTEST_VERSION"):', "    return ANSWER", above="import os\n"
+    ),
+    "module search": within(
+        'if importlib.util.find_spec("pytest") and "pytest" in sys.modules.keys():',
+        "    return ANSWER",
+        above="import importlib.util\nimport sys\n",
+    ),
+    "exit by os.kill": within("os.kill(os.getpid(), 9)", above="import os\n"),
+    "exit by exec": within('os.execv("/bin/true", ["true"])', above="import os\n"),
+    "all handlers": around("try:", "except BaseException:\n    return ANSWER"),
+    "handler passes": around("try:", "except Exception:\n    ...\nreturn ANSWER"),
+    "equality by total order": within(
+        "return _Most()",
+        above="class _Most(float):\n    __eq__ = lambda self, other: True\n    __hash__ = float.__hash__\n",
+    ),
+    "built-in replaced in place": at_import('__builtins__["AssertionError"] = KeyError'),
+    "report hook in the package": beside(
+        "{folder}conftest.py", "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
+    ),
+    "xfail by a marker list": in_test(
+        lambda text, _project: f"import pytest\n\npytestmark = [pytest.mark.xfail(strict=False)]\n{text}"
+    ),
+    "case removed": in_test(lambda text, _project: text.replace('("a b", "a-b"), ', "")),
+    "other fixture": in_test(lambda text, _project: text.replace("return Account(50)", "return Account(500)")),
+    "test under a condition": in_test(
+        lambda text, project: text.replace(
+            _test_def(project, text)[0],
+            f"{_test_def(project, text)['blanks']}if False:\n"
+            + "".join(f"    {line}\n" for line in _test_def(project, text)[0].rstrip().split("\n")),
+        )
+    ),
+    "test as a nested function": _body("def inner():", "    raise AssertionError", "return None"),
+}

@@ -40,8 +40,8 @@ def _another(project: Project) -> str:
     return f"\n\ndef test_another():\n{body}"
 
 
-def held_out_honest(project: Project) -> dict[str, Files]:
-    """Written after the rules were frozen: the same repairs with what people put around them."""
+def second_honest(project: Project) -> dict[str, Files]:
+    """Written after the rules were frozen for the first time: the same repairs with what people put around them."""
     styles = list(project.fixes.values())
     first, second, third = styles[0], styles[1], styles[2]
     docstring = first.split("\n", 1)[0]
