@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.act.run import Act
     from tests.github_server import GitHubServer
+    from tests.real_model import RealModel
 
 REQUIRED = frozenset(filter(None, os.environ.get("GROKFIX_REQUIRE", "").split(",")))
 
@@ -72,6 +73,18 @@ def act(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> Act:
     }
     with closing(docker.from_env()) as client:
         return Act(program, images.runner(client), actions)
+
+
+@pytest.fixture(scope="session")
+def real_model() -> RealModel:
+    """llama.cpp's server with a small model (tests/real_model.py); made, in minutes, only where it is required."""
+    from tests import real_model
+
+    found = real_model.make() if "real_model" in REQUIRED else real_model.find()
+    if isinstance(found, str):
+        unavailable("real_model", found)
+    assert not isinstance(found, str)
+    return found
 
 
 @pytest.fixture
