@@ -65,20 +65,28 @@ def compare(recorded: Trace, now: Trace) -> Comparison:
     """
     first, second = _steps(recorded), _steps(now)
     exact = alike = 0
-    found: list[Difference] = []
+    found: list[tuple[int, Difference]] = []
     for lane in dict.fromkeys((*first, *second)):
         for one, other in zip_longest(first.get(lane, ()), second.get(lane, ())):
             if one is None or other is None or one.name != other.name:
-                found.append(_parted(one, other))
+                found.append((_position(one, other, recorded), _parted(one, other)))
                 break
             differing = [_differing(one, name, told, seen) for name, told, seen in _unequal(one, other)]
-            found += differing
+            found += [(one.event, each) for each in differing]
             if not differing:
                 same = one.parts == other.parts
                 exact, alike = exact + same, alike + (not same)
-    found.sort(key=lambda each: each.event if each.event is not None else len(recorded.events) + 1)
+    found.sort(key=lambda each: each[0])
     total = sum(map(len, first.values()))
-    return Comparison(total, exact, alike, tuple(found), (_outcome(recorded), _outcome(now)))
+    differences = tuple(difference for _, difference in found)
+    return Comparison(total, exact, alike, differences, (_outcome(recorded), _outcome(now)))
+
+
+def _position(one: Step | None, other: Step | None, recorded: Trace) -> int:
+    """Where a step stands in the order of the recorded run; what only the replay has comes after, in its own order."""
+    if one is not None:
+        return one.event
+    return len(recorded.events) + (0 if other is None else other.event)
 
 
 def _unequal(one: Step, other: Step) -> Iterator[tuple[str, str, str]]:

@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(trace: Path, *more: str | Path, cwd: Path) -> process.Completed:
-    return grokfix("replay", trace, *more, "--sandbox", "process", cwd=cwd)
+    return grokfix("replay", trace, *more, "--sandbox", "process", cwd=cwd, seconds=250)
 
 
 def changed(trace: Path, target: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -54,7 +54,7 @@ def changed(trace: Path, target: Path, change: Callable[[dict[str, Any]], object
 
 
 def test_the_demo_replays_a_model_repair(recording: Path, tmp_path: Path) -> None:
-    done = grokfix("demo", "--replay", "--output", tmp_path / "demo", cwd=tmp_path)
+    done = grokfix("demo", "--replay", "--output", tmp_path / "demo", cwd=tmp_path, seconds=250)
     assert done.exit_code == 0, text(done)
     said = done.stdout.decode()
     assert "No model was asked" in said and ("The same run again." in said or "The same decisions" in said), said
