@@ -138,12 +138,23 @@ class Budget:
                 self._held_cost -= cost
                 self._held_tokens -= tokens
 
+    def paid_tries(self, prompt_tokens: int, max_completion_tokens: int, price: Price | None, most: int = 8) -> int:
+        """How often a request that is held already may be paid for in its worst case: 1 to `most`."""
+        with self._lock:
+            fits = (
+                more
+                for more in range(most - 1, 0, -1)
+                if not self._too_dear(more * prompt_tokens, more * max_completion_tokens, price, more)
+            )
+            return 1 + next(fits, 0)
+
     @property
     def cost_unknown(self) -> bool:
         """Something was spent whose price is not known; totals in money are then too low."""
         return self.spent.cost_usd is None
 
-    def _too_dear(self, prompt_tokens: int, max_completion_tokens: int, price: Price | None) -> str:
+    def _too_dear(self, prompt_tokens: int, max_completion_tokens: int, price: Price | None, requests: int = 1) -> str:
+        """Why it does not fit; the tokens are those of all `requests`, equal ones, together."""
         limits, worst_tokens = self._limits, prompt_tokens + max_completion_tokens
         tokens_left = limits.tokens - self._tokens - self._held_tokens
         if worst_tokens > tokens_left:
@@ -153,7 +164,7 @@ class Budget:
             )
         if limits.cost_usd is None or price is None:
             return ""
-        worst = cost_of(price, prompt_tokens, 0, max_completion_tokens)
+        worst = requests * cost_of(price, prompt_tokens // requests, 0, max_completion_tokens // requests)
         left = limits.cost_usd - self._known_cost - self._held_cost
         if worst <= left + _ROUNDING:
             return ""

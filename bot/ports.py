@@ -322,6 +322,7 @@ class ModelRequest:
     """One request. `seconds` is the deadline of the whole reply. tools and schema are never given together.
 
     must_call: the reply has to be a call of a tool (where the endpoint can be told so).
+    paid_tries: how many tries may cost tokens: a stream that broke is paid for and asked for again within the budget.
     """
 
     messages: tuple[Message, ...]
@@ -331,6 +332,7 @@ class ModelRequest:
     max_completion_tokens: int = 32_000
     seconds: float = 900.0
     conversation: str = ""  # constant in a run, for the endpoint's cache
+    paid_tries: int = 8
 
 
 @dataclass(frozen=True, slots=True)

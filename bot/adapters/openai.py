@@ -95,7 +95,7 @@ class OpenAIModel:
                 usage=Usage(),
                 fault=ModelFault.TOOLS_REFUSED,
             )
-        return repeated(once, mended, deadline, self._clock, on_part)
+        return repeated(once, mended, deadline, self._clock, on_part, paid_tries=request.paid_tries)
 
     def _once(
         self,

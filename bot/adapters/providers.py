@@ -68,13 +68,16 @@ class Failover:
         while True:
             for number, circuit in enumerate(self._circuits):
                 left = deadline - self._clock.monotonic()
-                if left <= 0 or not self._admits(circuit):
+                paid = spent.requests if spent.prompt_tokens else 0
+                if left <= 0 or (failed and paid >= request.paid_tries) or not self._admits(circuit):
                     continue
                 shared = self._another_after(number)
                 stream.begin()
                 try:
-                    seconds = left * _SHARE if shared else left
-                    reply = circuit.model.complete(replace(request, seconds=seconds), stream.take)
+                    part = replace(
+                        request, seconds=left * _SHARE if shared else left, paid_tries=request.paid_tries - paid
+                    )
+                    reply = circuit.model.complete(part, stream.take)
                 except ModelError as error:
                     spent += error.usage or Usage(requests=1)
                     if not self._failed(circuit, error, _NEXT | {ModelFault.DEADLINE} if shared else _NEXT):
@@ -132,7 +135,7 @@ class Failover:
 
     def _all_failed(self, spent: Usage, failed: Sequence[ModelError]) -> ModelError:
         told = "; ".join(
-            f"{number}. {circuit.fault[:_WORDS] or 'not asked: the time was over'}"
+            f"{number}. {circuit.fault[:_WORDS] or 'not asked: time or budget were over'}"
             for number, circuit in enumerate(self._circuits, 1)
         )
         kind = failed[-1].fault if failed else ModelFault.UNAVAILABLE

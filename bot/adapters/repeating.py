@@ -30,27 +30,33 @@ def repeated(
     deadline: float,
     clock: Clock,
     on_part: OnPart | None,
+    *,
+    paid_tries: int,
 ) -> ModelReply:
     """The first good reply, charged with all that went before; `on_part` gets RESTART before a repeated stream.
 
     mended: whether asking again at once, differently, may help. deadline: of all tries, in the clock's monotonic
-    seconds. Raises ModelError for what repeating does not mend.
+    seconds. paid_tries: see bot.ports.ModelRequest. Raises ModelError for what repeating does not mend.
     """
     spent = Usage()
     pauses = iter(PAUSES)
-    mendings = 0
+    mendings = paid = 0
     while True:
         outcome = once()
         spent += outcome.usage
         if isinstance(outcome, ModelReply):
             return replace(outcome, usage=spent)
         fault = outcome.fault
+        paid += bool(outcome.usage.prompt_tokens)
         if mendings < _MOST_MENDED and mended(fault):
             mendings += 1
         else:
             pause = next(pauses, None) if fault.retryable else None
             if pause is None:
                 raise ModelError(fault.message, usage=spent, fault=fault.kind)
+            if paid >= paid_tries:
+                message = f"{fault.message} (asking once more does not fit into the budget, or was paid often enough)"
+                raise ModelError(message, usage=spent, fault=fault.kind)
             wait = max(pause, fault.wait or 0.0)
             if wait >= deadline - clock.monotonic():
                 message = f"{fault.message} (waiting {wait:.0f} s would pass this request's deadline)"

@@ -83,6 +83,7 @@ class XaiModel:
             deadline,
             self._clock,
             on_part,
+            paid_tries=request.paid_tries,
         )
 
     def _once(self, request: ModelRequest, deadline: float, on_part: OnPart | None) -> ModelReply | Failed:

@@ -190,6 +190,16 @@ class ModelCases:
         assert joined(parts[restart:], ReplyPart.TEXT) == "mended"
         assert kinds.count(ReplyPart.RESTART) == 1
 
+    def test_broken_stream_is_not_paid_for_beyond_the_budget(self, endpoint: Endpoint) -> None:
+        once, twice = (replace(REQUEST, paid_tries=tries) for tries in (1, 2))
+        fault = self.fails(endpoint, Breaks("half of "), request=once)
+        assert fault.usage is not None
+        assert (fault.usage.requests, fault.fault) == (1, ModelFault.UNAVAILABLE)
+        assert "does not fit into the budget" in str(fault)
+        down = Refuses(ModelFault.UNAVAILABLE)
+        reply, _, _ = self.ask(endpoint, down, Breaks("half of "), down, Said("mended"), request=twice)
+        assert reply.text == "mended", "what costs nothing is repeated as ever"
+
     def test_deadline(self, endpoint: Endpoint) -> None:
         slow = Said("word " * 200, pause=0.4)
         fault = self.fails(endpoint, slow, request=replace(REQUEST, seconds=0.5))

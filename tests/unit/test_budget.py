@@ -206,3 +206,23 @@ def test_worst_price_is_the_dearest_that_may_be_asked() -> None:
     assert worst_price(replace(settings, providers=())) == prices["a"]
     assert worst_price(ModelSettings("nobody-knows", api_key="k")) is None
     assert worst_price(ModelSettings("a", prices=prices)) is None, "none may be asked"
+
+
+def test_tries_that_may_be_paid_for() -> None:
+    def tries(limits: RepairLimits, price: Price | None) -> int:
+        budget = Budget(limits, FakeClock())
+        with budget.hold(1_000, 2_000, price) as refusal:
+            assert refusal == ""
+            return budget.paid_tries(1_000, 2_000, price)
+
+    assert tries(RepairLimits(cost_usd=None), None) == 8
+    assert [tries(RepairLimits(cost_usd=dollars), PRICE) for dollars in (0.005, 0.0099, 0.01, 0.0151, 9.0)] == [
+        1,
+        1,
+        2,
+        3,
+        8,
+    ]
+    assert tries(RepairLimits(tokens=6_100, cost_usd=None), None) == 2
+    long = Price(1.0, 0.2, 0.0, long_prompt=2_000, long_factor=2.0)
+    assert tries(RepairLimits(cost_usd=0.0041), long) == 4, "four requests are not one long one"

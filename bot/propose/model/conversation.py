@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.budget import request_bytes
 from bot.errors import ModelError
@@ -86,7 +86,10 @@ class Conversation:
         if size + request.max_completion_tokens > self._line.window:
             return TooLong()
         with budget.hold(size, request.max_completion_tokens, self._line.price) as refusal:
-            return OutOfBudget(refusal) if refusal else self._complete(request)
+            if refusal:
+                return OutOfBudget(refusal)
+            tries = budget.paid_tries(size, request.max_completion_tokens, self._line.price)
+            return self._complete(replace(request, paid_tries=tries))
 
     def heard(self, reply: ModelReply, calls: tuple[ToolCall, ...] = ()) -> None:
         """Append a reply, with `calls` in place of its own; its reasoning goes back too, or endpoints' caches miss."""
