@@ -133,6 +133,7 @@ def record(folder: Path) -> Path:
             *("repair", ".", "--sandbox", "process", "--engine", "model", "--base-url", server.base_url),
             *("--model", MODEL, "--output", out),
             cwd=project,
+            seconds=250,
             environment={
                 "XAI_API_KEY": "sk-no-key-at-all",
                 "VIRTUAL_ENV": str(folder / "python"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeAlias
 
 from bot.errors import ModelFault
 from bot.ports import EventKind, JsonValue, Message, ModelReply, ToolCall, Usage
 from bot.publish.fields import count, number, records, text
-from bot.trace.read import Trace, same_conversation
+from bot.trace.read import SIDE_BY_SIDE, Trace, same_conversation
 
 _Data = Mapping[str, JsonValue]
 
@@ -51,7 +52,8 @@ def exchanges(trace: Trace) -> tuple[Exchange, ...]:
             waiting[len(found)] = event.data
             found.append(_request(event.sequence, event.data))
             continue
-        at = next((at for at, request in reversed(waiting.items()) if same_conversation(request, event.data)), None)
+        latest = islice(reversed(waiting.items()), SIDE_BY_SIDE)
+        at = next((at for at, request in latest if same_conversation(request, event.data)), None)
         if at is None:
             continue
         if event.kind == EventKind.REPLY:

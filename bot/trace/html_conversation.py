@@ -11,7 +11,7 @@ from bot.publish.fields import count, flag, number, record, records, text
 from bot.publish.untrusted import html, one_line
 from bot.publish.words import duration, money
 from bot.trace.markup import prose, text_block
-from bot.trace.read import Event, same_conversation
+from bot.trace.read import SIDE_BY_SIDE, Event, same_conversation
 
 _SHOWN_STEPS = 200
 _SHOWN_MEMBERS = 20
@@ -64,7 +64,8 @@ def steps_of(events: Sequence[Event]) -> tuple[Step, ...]:
             continue
         if event.kind not in _OF_A_STEP:
             continue
-        step = next((each for each in reversed(steps) if same_conversation(each.request.data, event.data)), None)
+        latest = steps[-SIDE_BY_SIDE:][::-1]
+        step = next((each for each in latest if same_conversation(each.request.data, event.data)), None)
         if step is None:
             continue
         match event.kind:

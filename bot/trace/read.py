@@ -15,6 +15,8 @@ from bot.trace.file import FORMAT
 
 LONGEST_LINE = 64 << 20
 """Bytes of one line that are still read."""
+SIDE_BY_SIDE = 64
+"""Open requests among which a reply's is looked for: more conversations than run at once."""
 _DEEPEST = 70
 
 

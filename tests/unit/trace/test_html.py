@@ -120,9 +120,8 @@ def test_a_call_with_any_arguments_is_shown(tmp_path: Path, arguments: str) -> N
 
 def test_a_diff_without_git_headers_names_each_of_its_files(tmp_path: Path) -> None:
     patch = "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n--- a/y.py\n+++ b/y.py\n@@ -3 +3,2 @@ f\n c\n+d\n"
-    notes: list[str] = []
-    shown = side_by_side(patch, "p", lambda path: notes.append(path) or "")
-    assert notes == ["x.py", "y.py"] and all(name in shown for name in ("+++ b/x.py", "--- a/y.py"))
+    shown = side_by_side(patch, "p", lambda path: f"[of {path}]")
+    assert re.findall(r"\[of (.*?)\]", shown) == ["x.py", "y.py"] and "+++ b/x.py" in shown and "--- a/y.py" in shown
     assert '<b class="new">4</b><span class="new added">+d</span>' in shown and 'id="p-2"' in shown
 
 
@@ -208,7 +207,7 @@ def hostile(folder: Path) -> Path:
             }
             for kind in EventKind:
                 trace.record(kind, **{name: value for name, value in data.items() if name not in ("kind", "self")})
-            failed = {"repair": 1, "conversation": attack, "fault": attack, "error": attack}
+            failed: dict[str, JsonValue] = {"repair": 1, "conversation": attack, "fault": attack, "error": attack}
             for kind in (EventKind.REQUEST, EventKind.STREAM, EventKind.REPLY):
                 trace.record(kind, part="reasoning", text=attack, **failed)
             trace.record(EventKind.OUTCOME, outcome=attack, reason=attack, message=attack)
