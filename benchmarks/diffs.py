@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from unidiff import PatchSet
 from unidiff.errors import UnidiffParseError
+from unidiff.patch import PatchSet
 
 from bot.patch.apply import apply
 from bot.patch.types import Refusal
@@ -218,8 +218,9 @@ def generated(scratch: Path, random: Random, count: int) -> Iterator[Case]:
 def true_diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     text = ""
     for path, old in before.items():
-        kept = [one.splitlines(keepends=True) for one in (old, after[path])]
-        body = labelled(difflib.unified_diff(*kept, f"a/{path}" if old else "/dev/null", f"b/{path}"), kept[0])
+        before_lines, after_lines = old.splitlines(keepends=True), after[path].splitlines(keepends=True)
+        names = (f"a/{path}" if old else "/dev/null", f"b/{path}")
+        body = labelled(difflib.unified_diff(before_lines, after_lines, *names), before_lines)
         marked = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body)
         text += f"diff --git a/{path} b/{path}\n{marked}" if marked else ""
     return text
@@ -582,7 +583,7 @@ WRITTEN: Mapping[str, TextDamage] = {
     "as a mail": commit_mail,
 }
 ENVELOPE = "begin-patch envelope"
-GENTLE = (
+GENTLE: tuple[str, ...] = (
     "hunk counts",
     "line numbers",
     "no line numbers",
