@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _report(
         commands.add_parser("report", help="read JUnit XML and console output: totals, failures, faults of the files")
     )
+    _testgen(commands.add_parser("testgen", help="write tests for changed functions that no test reaches"))
     _replay(commands.add_parser("replay", help="the same run again from its trace, no model called; say what differs"))
     _trace(commands.add_parser("trace", help="render a trace as one self-contained page"))
     _init(commands.add_parser("init", help="write grokfix's workflow and settings into a repository"))
@@ -166,9 +167,33 @@ def _action(parser: argparse.ArgumentParser) -> None:
     parser.description = "Runs as a step of GitHub Actions. Its inputs are those of action.yml, from the environment."
 
 
+def _testgen(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Finds the functions that a change adds or alters and that no test reaches, writes tests for them, and keeps "
+        "those that pass every time and were seen to fail when the function is changed. Without a key the tests record "
+        "what the code does today."
+    )
+    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="checkout (default: this folder)")
+    parser.add_argument("--since", required=True, metavar="REV", help="commit, branch or tag before the change")
+    parser.add_argument(
+        "--engine", choices=("auto", "model", "search"), help="auto: the model if there is a key, then plain calls"
+    )
+    parser.add_argument("--model", metavar="NAME", help="model to ask for")
+    parser.add_argument("--base-url", metavar="URL", help="OpenAI-compatible endpoint")
+    parser.add_argument("--max-cost", type=_amount, metavar="USD", help="money for the model (default 1.00)")
+    parser.add_argument("--output", metavar="DIR", help="new folder for the results (default: below .grokfix/runs)")
+    parser.add_argument("--apply", action="store_true", help="write the new test files into the work tree")
+    _checkout(parser)
+    _format(parser)
+
+
 def _target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="checkout (default: this folder)")
     parser.add_argument("tests", nargs="*", metavar="TEST", help="node ids, files or names of tests to look at")
+    _checkout(parser)
+
+
+def _checkout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="settings (default: .github/grokfix.yml of the checkout)")
     parser.add_argument(
         "--sandbox", choices=("auto", "docker", "process"), help="where tests run; process is no isolation"

@@ -113,9 +113,20 @@ class Reproduced:
         return self.checkout.read(path) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An environment in which nothing has run yet. changed, recent_diff: since `Job.good`, empty where it has none."""
+
+    bench: SandboxBench
+    checkout: Checkout
+    runtime: Runtime
+    changed: tuple[ChangedRange, ...]
+    recent_diff: str
+
+
 @contextmanager
-def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Iterator[Reproduced | Unusable]:
-    """Check out, set up, run the base: the environment lives as long as the context."""
+def prepare(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Iterator[Prepared]:
+    """Check out and set up: the environment lives as long as the context."""
     with stages.measure("checkout"):
         checkout = tools.repository.checkout(job.revision, include_work_tree=job.include_work_tree)
         changed, recent_diff = tools.repository.changed_since(job.good, checkout) if job.good else ((), "")
@@ -137,6 +148,14 @@ def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Ite
             clock=tools.clock,
             seconds_left=tools.budget.seconds_left,
         )
+        yield Prepared(bench, checkout, runtime, changed, recent_diff)
+
+
+@contextmanager
+def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Iterator[Reproduced | Unusable]:
+    """Check out, set up, run the base: the environment lives as long as the context."""
+    with prepare(job, settings, tools, stages) as ready:
+        bench, checkout, runtime = ready.bench, ready.checkout, ready.runtime
 
         def is_project(path: str) -> bool:
             return checkout.read(path) is not None
@@ -153,7 +172,7 @@ def reproduce(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Ite
             hits = base.hits if inside else _separate_hits(bench, base)
             failing = frozenset(case.id for case in base.report.failures())
             spectrum = Spectrum(hits.lines, failing) if hits is not None and hits.lines else None
-        yield Reproduced(bench, checkout, base, clusters, spectrum, changed, recent_diff)
+        yield Reproduced(bench, checkout, base, clusters, spectrum, ready.changed, ready.recent_diff)
 
 
 def _separate_hits(bench: SandboxBench, base: Base) -> LineHits | None:

@@ -217,11 +217,11 @@ def tools_for(
     clock = SystemClock()
     toolchain = PythonToolchain(suite)
     budget = Budget(settings.limits, clock)
-    means = Means(settings, repository, toolchain, budget, clock, redact, model or _model(settings, clock), guidance)
+    means = Means(settings, repository, toolchain, budget, clock, redact, model or model_of(settings, clock), guidance)
     return Tools(repository, sandbox, toolchain, recorder, clock, budget, proposers(means))
 
 
-def _model(settings: Settings, clock: Clock) -> Model | None:
+def model_of(settings: Settings, clock: Clock) -> Model | None:
     """The endpoints that may be asked, one behind the other; None where none is."""
     if not settings.asked_model():
         return None

@@ -39,7 +39,7 @@ class TellingCall:
             all(name.isidentifier() for name in names)
             and self.how in ("function", "static", "class", "method")
             and self.kind in ("value", "changes")
-            and all(_is_literal(text) for text in (self.expected, *self.values))
+            and all(is_literal(text) for text in (self.expected, *self.values))
             and all(_is_plain_call(text) for text in calls)
             and (self.before_kind != "raises" or self.before_text.isidentifier())
         )
@@ -52,7 +52,7 @@ class TellingCall:
                 return f"raised {self.before_text}"
             case "hangs":
                 return "did not end"
-            case "value" if len(self.before_text) <= 60 and _is_literal(self.before_text):
+            case "value" if len(self.before_text) <= 60 and is_literal(self.before_text):
                 return f"gave {self.before_text}"
             case _:
                 return "gave something else"
@@ -102,7 +102,7 @@ def render(call: TellingCall, unittest_style: bool) -> str:
         mark="@pytest.mark.timeout(10)\n" if hang else "",
         before=call.before[:1].upper() + call.before[1:],
         steps="".join(f"{indent}{step}\n" for step in steps),
-        claim=_claim(actual, expected, close, unittest_style),
+        claim=claim(actual, expected, close, unittest_style),
     )
     ast.parse(text)
     return text
@@ -130,7 +130,8 @@ ${steps}        ${claim}
 ''')
 
 
-def _claim(actual: str, expected: str, close: bool, unittest_style: bool) -> str:
+def claim(actual: str, expected: str, close: bool, unittest_style: bool) -> str:
+    """The assertion that `actual` gives `expected`, both as source text; close: but for rounding."""
     if unittest_style:
         return f"self.{'assertAlmostEqual' if close else 'assertEqual'}({actual}, {expected})"
     if expected in ("True", "False", "None"):
@@ -138,7 +139,8 @@ def _claim(actual: str, expected: str, close: bool, unittest_style: bool) -> str
     return f"assert {actual} == {f'pytest.approx({expected})' if close else expected}"
 
 
-def _is_literal(text: str) -> bool:
+def is_literal(text: str) -> bool:
+    """Whether the text is a plain value and nothing that runs."""
     try:
         ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
@@ -159,4 +161,4 @@ def _is_plain_call(text: str) -> bool:
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         return False
     values = [*tree.args, *(keyword.value for keyword in tree.keywords)]
-    return all(_is_literal(ast.unparse(value)) for value in values)
+    return all(is_literal(ast.unparse(value)) for value in values)

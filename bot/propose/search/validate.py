@@ -45,13 +45,17 @@ class TrialOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate's claim; `way` is "swap", "import" or "none". `healed`: other failing tests it passes."""
+    """One candidate's claim; `way` is "swap", "import" or "none".
+
+    healed: other failing tests it passes. others: for each of these tests that came to an end, whether it passed.
+    """
 
     candidate: Candidate
     outcome: TrialOutcome
     seconds: float
     way: str
     healed: int = 0
+    others: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,9 @@ class Validator:
                 case {"kind": "trial", "key": int() as key, "outcome": str() as outcome, "way": str() as way} if (
                     0 <= key < len(work) and outcome in set(TrialOutcome)
                 ):
-                    trials[key] = Trial(work[key].candidate, TrialOutcome(outcome), _seconds(claim), way, _count(claim))
+                    trials[key] = Trial(
+                        work[key].candidate, TrialOutcome(outcome), _seconds(claim), way, _count(claim), _others(claim)
+                    )
         return tuple(trials[key] for key in sorted(trials))
 
     def run(
@@ -170,13 +176,17 @@ class Validator:
         plan: Plan,
         work: Sequence[Work],
         seconds: float,
+        extra: JsonValue = None,
     ) -> Iterator[dict[str, JsonValue]]:
-        """One job; yields its claims, each an object with a "kind" and nothing else that can be relied on."""
+        """One job; yields its claims, each an object with a "kind" and nothing else that can be relied on.
+
+        extra: what this mode alone is told."""
         self.fault = ""
         box = self._open()
         self._number += 1
         job, results = f"job-{self._number}.json", f"results-{self._number}.jsonl"
-        box.put({job: json.dumps(self._job(box, mode, plan, work, seconds, results)).encode()})
+        told = self._job(box, mode, plan, work, seconds, results) | {"extra": extra}
+        box.put({job: json.dumps(told).encode()})
         base = self._toolchain.run_plan(self._runtime, box, plan.tests, seconds=seconds)
         box.put(base.files)  # its settings say where imports come from
         argv = (self._runtime.interpreter, f"{box.control}/{LAUNCH}", job)
@@ -256,6 +266,11 @@ def _seconds(claim: Mapping[str, JsonValue]) -> float:
 def _count(claim: Mapping[str, JsonValue]) -> int:
     healed = claim.get("healed")
     return healed if isinstance(healed, int) else 0
+
+
+def _others(claim: Mapping[str, JsonValue]) -> tuple[bool, ...]:
+    told = claim.get("others")
+    return tuple(one is True for one in told) if isinstance(told, list) else ()
 
 
 def package() -> dict[str, bytes]:

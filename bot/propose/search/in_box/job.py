@@ -50,6 +50,7 @@ class Job:
         self.in_files: bool = data["in_files"]
         self.set_up: float = data["set_up"]
         self.results: str = data["results"]
+        self.extra: Any = data["extra"]  # what one mode alone is told
         self.deadline = time.monotonic() + float(data["seconds"])
 
 

@@ -216,8 +216,16 @@ def settling(results: Results, stopper: Stopper, way: str) -> Callable[[int, End
         if any(note.get("passed") is True for note in ending.notes):
             outcome = "plausible"
             stopper.plausible(key)
-        healed = sum(1 for note in ending.notes if note.get("healed") is True)
-        results.write("trial", key=key, outcome=outcome, healed=healed, seconds=round(ending.seconds, 4), way=way)
+        others = [note["healed"] for note in ending.notes if "healed" in note]
+        results.write(
+            "trial",
+            key=key,
+            outcome=outcome,
+            healed=sum(1 for one in others if one is True),
+            others=others,
+            seconds=round(ending.seconds, 4),
+            way=way,
+        )
 
     return settle
 

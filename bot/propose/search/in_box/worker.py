@@ -7,11 +7,16 @@ import json
 import os
 import sys
 
-from . import reduction, trials
+from . import characterise, reduction, trials
 from .job import Job, Results
 
 CONTROL = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MODES = {"baseline": trials.baseline, "validate": trials.validate, "reduce": reduction.reduce}
+MODES = {
+    "baseline": trials.baseline,
+    "validate": trials.validate,
+    "reduce": reduction.reduce,
+    "characterise": characterise.characterise,
+}
 
 
 def main(name: str) -> int:

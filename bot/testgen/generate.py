@@ -1,0 +1,132 @@
+"""The whole of it: which functions need tests, a writer for each, the proof of each test, and the suite at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.evidence.delta import delta
+from bot.evidence.types import TestReport
+from bot.patch.apply import apply_overlay
+from bot.patch.types import Applied, Refusal
+from bot.ports import RunResult
+from bot.testgen.functions import changed_functions, reached
+from bot.testgen.placing import place_for
+from bot.testgen.proving import Prover, text_of
+from bot.testgen.types import Function, Generated, Outcome, Unwritten, Writer
+from bot.toolchains.types import LineHits
+from bot.verify.bench import SandboxBench
+from bot.workspace.checkout import Checkout
+from bot.workspace.types import ChangedRange
+
+MOST_FUNCTIONS = 30
+"""Unreached functions that are taken on in one run, in the order of the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked: `changed` since `before` (its checkout; `since` as a person named it), judged on `bench`.
+
+    writers: asked in turn until one writes something that is kept.
+    """
+
+    bench: SandboxBench
+    since: str
+    before: Checkout
+    changed: tuple[ChangedRange, ...]
+    writers: Sequence[Writer]
+    protect: tuple[str, ...] = ()
+    jobs: int = 2
+
+
+def generate(task: Task, tell: Callable[[str], None] = lambda _: None) -> Generated:
+    """Tests for the changed functions that no test reaches. `tell` hears which function is at work."""
+    bench, checkout = task.bench, task.bench.checkout
+    done = Generated(checkout.commit, task.since, sandbox=bench.environment.description)
+
+    def read(path: str) -> str | None:
+        return text_of(checkout, path)
+
+    functions = changed_functions(task.changed, read, lambda path: text_of(task.before, path))
+    if not functions:
+        return done
+    tell("coverage of the suite")
+    base, hits = bench.run_with_hits(None, purpose="the suite and what it reaches", spectrum=True)
+    if base.report is None and not _has_no_tests(base):
+        return replace(done, problem=f"the suite cannot be run, so nothing is known of what it reaches: {base.problem}")
+    if hits is None and not _has_no_tests(base):
+        return replace(done, problem="the suite ran, but did not tell which lines it executed")
+    covered = tuple(each for each in functions if reached(each, hits or LineHits({})))
+    done = replace(done, reached=covered)
+    outcomes: list[Outcome] = []
+    for function in [each for each in functions if each not in covered]:
+        if len(outcomes) >= MOST_FUNCTIONS:
+            outcomes.append(Outcome(function, why=f"not taken on: {MOST_FUNCTIONS} functions are the most for one run"))
+        elif bench.seconds_left() <= 0:
+            outcomes.append(Outcome(function, why="not taken on: the time is over (limits.minutes)"))
+        else:
+            tell(function.qualname)
+            outcomes.append(_one(task, function, read, [each.path for each in outcomes if each.path]))
+    return _together(replace(done, outcomes=tuple(outcomes)), base.report, bench)
+
+
+def _one(task: Task, function: Function, read: Callable[[str], str | None], taken: Sequence[str]) -> Outcome:
+    bench = task.bench
+    unittest_style = bench.runtime.runner == "unittest"
+    place = place_for(
+        function,
+        bench.checkout.entries,
+        read,
+        taken,
+        suite_path=bench.suite.path,
+        unittest_style=unittest_style,
+    )
+    if not all(part.isidentifier() for part in place.module.split(".")):
+        return Outcome(function, why=f"{function.path} has no name that it can be imported by")
+    prover = Prover(bench, task.protect, task.jobs)
+    best = Outcome(function, why="no writer is configured")
+    reasons = []
+    for writer in task.writers:
+        written = writer.write(function, place, bench)
+        if isinstance(written, Unwritten):
+            reasons.append(written.why)
+            best = replace(best, why="; ".join(reasons))
+            continue
+        judged = prover.judge(function, place, written)
+        # what an earlier writer's tests showed stays: one that fails on the code as it is may have found a defect
+        best = replace(judged, dropped=best.dropped + judged.dropped)
+        if best.kept:
+            break
+        reasons.append(best.why)
+        best = replace(best, why="; ".join(reasons))
+    return best
+
+
+def _together(done: Generated, before: TestReport | None, bench: SandboxBench) -> Generated:
+    """All new files at once: one patch, and a suite that is no worse for it."""
+    overlay = {each.path: each.source.encode() for each in done.outcomes if each.path}
+    if not overlay:
+        return done
+    applied = apply_overlay(overlay, bench.checkout)
+    if isinstance(applied, Refusal):
+        return replace(done, problem=f"the new files cannot stand together: {applied.message}")
+    run = bench.run(None, applied.overlay, purpose="the suite with the new tests")
+    worse = _worse(before, run, applied)
+    return replace(done, problem=worse) if worse else replace(done, applied=applied)
+
+
+def _worse(before: TestReport | None, run: RunResult, applied: Applied) -> str:
+    if run.report is None:
+        return f"with the new tests the suite cannot be run: {run.problem}"
+    change = delta(before or TestReport(()), run.report)
+    broken = [*change.pass_to_fail, *change.vanished]
+    broken += [case.id for case in run.report.failures() if case.id.file in applied.overlay]
+    if not broken:
+        return ""
+    names = ", ".join(test.node_id for test in broken[:3])
+    return f"with the new tests in the suite, {len(broken)} tests do not pass any more: {names}"
+
+
+def _has_no_tests(run: RunResult) -> bool:
+    """pytest and unittest end with 5 where there is nothing to run: then no function is reached, which is an answer."""
+    return run.execution.exit_code == 5 and not run.execution.timed_out
