@@ -13,6 +13,9 @@ from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
 
+_CONTEXT = 3
+"""Lines of context before a change as tools write them: by so much a claim is off where some were left out."""
+
 
 def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
     """Whole new contents of the files that the drafts change, or why they do not fit.
@@ -181,12 +184,14 @@ def _choose(lines: list[str], found: tuple[int, ...], hunk: HunkDraft, displacem
         at_end = [start for start in found if start + len(hunk.old) == len(lines)]
         if len(at_end) == 1:
             return at_end[0]
+    expected = None
+    if hunk.claimed is not None and len(displacements) <= 1:
+        expected = hunk.claimed - 1 + next(iter(displacements), 0)
     inside = within(lines, found, hunk.section)
     if len(inside) == 1:
-        return inside[0]
-    if hunk.claimed is None or len(displacements) > 1:
-        return None
-    expected = hunk.claimed - 1 + next(iter(displacements), 0)
+        # Git's label is the function above the hunk, an author's the one within: the line must not speak for another.
+        near = [start for start in found if expected is not None and abs(start - expected) <= _CONTEXT]
+        return inside[0] if not near or inside[0] in near else None
     return expected if expected in (inside or found) else None
 
 
