@@ -10,7 +10,6 @@ from dataclasses import replace
 from bot import config
 from bot.adapters.clock import SystemClock
 from bot.adapters.github import GitHubForge
-from bot.commands.action_analyze import Analyzed, analyze
 from bot.commands.action_claim import read_trigger, reason_of, take, unwritten
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_recover import recover
@@ -124,6 +123,8 @@ def _nothing(reason: str, files: StepFiles) -> int:
 
 def _all(site: Site, claim: Claim, files: StepFiles) -> int:
     """One job: analyze with live progress, then publish what was found."""
+    from bot.commands.action_analyze import analyze  # here, so that nobody waits for it to see that it has begun
+
     watchers = []
     if claim.progress_comment is not None:
         watchers.append(ProgressComment(claim, claim.progress_comment, site.forge, site.clock))
@@ -140,8 +141,10 @@ def _all(site: Site, claim: Claim, files: StepFiles) -> int:
 
 
 def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
+    from bot.commands.action_analyze import analyze
+
     folder = bundle_folder(site.context, site.inputs, fresh=True)
-    analyzed: Analyzed = analyze(site, claim, folder)
+    analyzed = analyze(site, claim, folder)
     _tell_bundle(site, analyzed.bundle, files)
     outcome = analyzed.bundle.result.outcome.value
     files.output(outcome=outcome)
