@@ -21,16 +21,18 @@ from bot.commands.action_site import (
     redactor_of,
     settings_of,
 )
-from bot.commands.compose import scratch_folder
+from bot.commands.compose import scratch_folder, uninterrupted
 from bot.config_action import ActionContext, ActionInputs, read_action
 from bot.errors import ConfigError, ForgeError
 from bot.ports import Forge
+from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
 from bot.publish import job_summary
 from bot.publish.bundle import Bundle, Refused
 from bot.publish.post import Posted, post, show
 from bot.publish.progress_comment import ProgressComment
 from bot.trigger import claim as claims
+from bot.trigger.ledger import Ledger
 from bot.trigger.types import Claim, Ignored, TriggerKind
 
 _READ_ONLY = (
@@ -129,14 +131,16 @@ def _all(site: Site, claim: Claim, files: StepFiles) -> int:
     if claim.progress_comment is not None:
         watchers.append(ProgressComment(claim, claim.progress_comment, site.forge, site.clock))
     folder = bundle_folder(site.context, site.inputs, fresh=True)
-    analyzed = analyze(site, claim, folder, *watchers)
-    for watcher in watchers:
-        if watcher.problem:
-            say(watcher.problem)
-    _tell_bundle(site, analyzed.bundle, files)
-    # Read back like a stranger's: one way to publish, and the same checks whoever hands it over.
-    bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
-    posted = _post(site, claim, bundle, files)
+    # A cancelled run gets a signal and some seconds: enough to say what became of it, so only analyzing ends early.
+    with uninterrupted():
+        analyzed = analyze(site, claim, folder, *watchers)
+        for watcher in watchers:
+            if watcher.problem:
+                say(watcher.problem)
+        _tell_bundle(site, analyzed.bundle, files)
+        # Read back like a stranger's: one way to publish, and the same checks whoever hands it over.
+        bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
+        posted = _post(site, claim, bundle, files)
     return max(_status(site, posted), analyzed.exit_code)
 
 
@@ -144,7 +148,8 @@ def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
     from bot.commands.action_analyze import analyze
 
     folder = bundle_folder(site.context, site.inputs, fresh=True)
-    analyzed = analyze(site, claim, folder)
+    with uninterrupted():
+        analyzed = analyze(site, claim, folder)
     _tell_bundle(site, analyzed.bundle, files)
     outcome = analyzed.bundle.result.outcome.value
     files.output(outcome=outcome)
@@ -155,7 +160,19 @@ def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
 def _publish(site: Site, claim: Claim, files: StepFiles) -> int:
     folder = bundle_folder(site.context, site.inputs, fresh=False)
     bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
-    return _status(site, _post(site, claim, bundle, files))
+    with uninterrupted():
+        return _status(site, _post(site, claim, bundle, files))
+
+
+def _unless_stopped(site: Site, claim: Claim, bundle: Bundle | Refused) -> Bundle | Refused:
+    """Nothing, where somebody stopped the attempt: its publishing job runs after a cancelled analysis too."""
+    if claim.trigger.pull_request is None:
+        return bundle
+    try:
+        stopped = Ledger(site.forge, site.clock).stopped(claim.attempt)
+    except ForgeError:
+        return bundle  # publishing will meet the same trouble, and knows what to keep
+    return Refused("it was stopped by `/grok stop`", StopReason.INTERRUPTED) if stopped else bundle
 
 
 def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) -> Posted:
@@ -168,7 +185,7 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         because = "the branch is in a fork, to which nothing is pushed" if fork else _READ_ONLY
         posted = show(claim, bundle, because, site.forge, site.settings, site.clock, scratch)
     else:
-        posted = post(claim, bundle, site.forge, site.settings, site.clock, scratch)
+        posted = post(claim, _unless_stopped(site, claim, bundle), site.forge, site.settings, site.clock, scratch)
         recover(site, posted.attempts)
     for problem in posted.problems:
         say(site.redactor.redact(problem))

@@ -15,7 +15,7 @@ from bot.commands import output
 from bot.commands.action_material import Material, gather
 from bot.commands.action_output import say
 from bot.commands.action_site import Site
-from bot.commands.compose import chosen_sandbox, suite_of
+from bot.commands.compose import chosen_sandbox, interruptible, suite_of
 from bot.commands.explain import explanation_of
 from bot.commands.work import work
 from bot.config import Settings
@@ -49,8 +49,12 @@ def analyze(site: Site, claim: Claim, folder: Path, *watchers: Recorder) -> Anal
     material: Material | None = None
     exit_code = 0
     try:
-        material = gather(site, claim)
-        done = _declined(site, claim, material) or _worked(site, claim, material, folder, watchers)
+        with interruptible():
+            material = gather(site, claim)
+            done = _declined(site, claim, material) or _worked(site, claim, material, folder, watchers)
+    except KeyboardInterrupt:
+        message = "interrupted; nothing was changed"
+        done = _Done(Result(RunOutcome.STOPPED, reason=StopReason.INTERRUPTED, message=message, version=__version__))
     except BotError as error:
         say(str(error))
         stopped = Result(RunOutcome.STOPPED, reason=StopReason.INFRASTRUCTURE, message=str(error), version=__version__)

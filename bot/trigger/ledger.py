@@ -163,6 +163,10 @@ class Ledger:
 
         self._update(change, "Ledger: stopped by a command")
 
+    def stopped(self, attempt: str) -> bool:
+        """Whether a person has stopped it. Two calls, of which `end` need not repeat the second."""
+        return any(entry.attempt == attempt and entry.state is State.STOPPED for entry in self.entries())
+
     def running(self, pull_request: int) -> tuple[Entry, ...]:
         """Attempts for a pull request that did not end and may be running."""
         return tuple(
