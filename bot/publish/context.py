@@ -76,7 +76,8 @@ def circumstances(context: PublishContext) -> Iterator[str]:
         if context.merge_only:
             yield f"> **It breaks only when merged{merge}:** seen and verified on that merge, {code(context.tested)}."
         else:
-            yield f"> Verified on the merge{merge} that the run tested, {code(context.tested)}."
+            tested = code(context.tested)
+            yield f"> Verified on the merge{merge} that the run tested, {tested}; on the head alone it was not run."
     if context.on_base:
         yield f"> **Already failing on the base branch:** {cell(context.on_base, 600)}"
     yield from (f"> {cell(note, 600)}" for note in context.notes[:10])

@@ -22,7 +22,7 @@ from bot.publish.context import PublishContext
 from bot.publish.destination import CommentOnly, Nothing, whole
 from bot.publish.ending import Offer, Report
 from bot.publish.markers import progress_marker
-from bot.publish.offering import Desk, offer
+from bot.publish.offering import Desk, offer, refused
 from bot.publish.revet import Tree
 from bot.result import RepairResult, Result, RunOutcome, worst
 from bot.trigger.entry import Entry
@@ -139,6 +139,11 @@ class _Posting:
         if self.unpublished:
             return tuple(Offer(each, withheld="the code host did not say where the branch stands") for each in repairs)
         other = self.findings.tested not in ("", claim.trigger.sha)
+        if other and not self._is_merged(self.findings.tested):
+            stranger = (
+                f"it was verified on {self.findings.tested[:12]}, which does not hold the commit that was claimed"
+            )
+            return tuple(Offer(refused(each, stranger)) for each in repairs)
         desk = Desk(
             claim=claim,
             result=self.result,
@@ -153,6 +158,12 @@ class _Posting:
             several=len(repairs) > 1,
         )
         return tuple(self._offer(desk, repair) for repair in repairs)
+
+    def _is_merged(self, tested: str) -> bool:
+        """Whether the head is part of what was tested, by the code host's word: the analyzing job's does not count."""
+        sha = self.claim.trigger.sha
+        between = self._try("look at the merge that was tested", lambda: self.forge.compare(sha, tested), decisive=True)
+        return between is not None and between.behind_by == 0
 
     def _offer(self, desk: Desk, repair: RepairResult) -> Offer:
         made = self._try("offer the fix", lambda: offer(desk, repair), decisive=True)
