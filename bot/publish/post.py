@@ -5,7 +5,6 @@ Killed anywhere and run again, it ends in the same state; what one part loses do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -206,6 +205,10 @@ class _Posting:
         """One commit for both. An attempt whose fix is not out for want of an answer stays open in the ledger."""
         if self.unpublished:
             return
+        if result != self.result:  # what is kept says what became of it, not what the analysis hoped
+            self.kit = keep.pack(self.claim, result, self.trace, self.forge.server_url, self.forge.repository)
+        # Without a bundle nobody can say what was spent: what was allowed stays on the books.
+        minutes = None if self.refused else round(sum(result.seconds.values()) / 60, 2)
         known = self._try(
             "write the ledger and keep the trace",
             lambda: self.ledger.end(
@@ -213,8 +216,8 @@ class _Posting:
                 outcome=result.outcome.value,
                 reason="" if result.reason is None else result.reason.value,
                 fingerprints=[each.fingerprint for each in result.repairs if each.fingerprint],
-                minutes=round(sum(result.seconds.values()) / 60, 2),
-                cost_usd=result.cost_usd,
+                minutes=minutes,
+                cost_usd=None if self.refused else result.cost_usd,
                 pull_requests=[each.pull_request.number for each in offers if each.pull_request is not None],
                 also=self.kit.files,
             ),
@@ -264,18 +267,10 @@ class _Posting:
 
     def _check(self, result: Result, report: Report) -> None:
         summary = ending.body(report, 60_000)
-        annotations = checks.suspicions(self._locations())
+        annotations = checks.suspicions(checks.locations(self.explanation, self.trace))
         check = checks.ended(self.claim, result.outcome, result.reason, summary, annotations)
         answer = self._try("set the check run", lambda: self.forge.check(check, self.claim.check_run))
         self._refusal("the check run (it needs checks: write)", answer)
-
-    def _locations(self) -> tuple[Mapping[str, JsonValue], ...]:
-        """Data of the `locations` events, or the causes of a diagnosis; the trace was read and found whole before."""
-        if self.explanation is not None:
-            causes = self.explanation.get("causes")
-            return tuple(each for each in causes if isinstance(each, Mapping)) if isinstance(causes, list) else ()
-        lines = (line for line in self.trace.split(b"\n") if b'"kind": "locations"' in line)
-        return tuple(each for line in lines if isinstance(each := json.loads(line), Mapping))
 
     # --- one part at a time -----------------------------------------------------------------------------------------
 

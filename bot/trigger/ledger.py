@@ -115,7 +115,7 @@ class Ledger:
         outcome: str,
         reason: str = "",
         fingerprints: Sequence[str] = (),
-        minutes: float,
+        minutes: float | None,
         cost_usd: float | None,
         pull_requests: Sequence[int] = (),
         also: Mapping[str, bytes] | None = None,
@@ -142,7 +142,7 @@ class Ledger:
                 outcome=outcome,
                 reason=reason,
                 fingerprints=tuple(dict.fromkeys(fingerprints)),
-                minutes=minutes,
+                minutes=entry.minutes if minutes is None else minutes,
                 cost_usd=entry.cost_usd if cost_usd is None else cost_usd,
                 pull_requests=tuple(dict.fromkeys(pull_requests)),
             )

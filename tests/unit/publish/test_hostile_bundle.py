@@ -16,6 +16,9 @@ from bot.publish import bundle as bundles
 from bot.publish.bundle import Bundle, Findings
 from bot.publish.post import Posted, post
 from bot.result import RunOutcome
+from bot.result_file import from_json
+from bot.trigger.entry import State
+from bot.trigger.ledger import Ledger
 from tests.unit.publish import world
 from tests.unit.publish.world import DIFF, NEW, World, make, patch_of, repaired, result_of
 
@@ -99,3 +102,33 @@ def test_the_same_bundle_unforged_is_published(tmp_path: Path) -> None:
     it = make(tmp_path)
     it = replace(it, scratch=tmp_path / "scratch")
     assert forged(it, tmp_path, patch_of(DIFF + NEW, it.scratch)).outcome is RunOutcome.REPAIRED
+
+
+def test_an_analysis_that_left_nothing_costs_what_it_was_allowed(tmp_path: Path) -> None:
+    """Else code under test that brings its job down after the model was paid would keep the day's caps at nothing."""
+    it = make(tmp_path)
+    post(it.claim, bundles.read(tmp_path / "none", it.claim), it.forge, it.settings, it.clock, it.scratch)
+    (entry,) = Ledger(it.forge, it.clock).entries()
+    assert entry.state is State.ENDED
+    assert (entry.minutes, entry.cost_usd) == (it.settings.limits.minutes, it.settings.limits.cost_usd)
+
+
+def test_what_is_kept_says_what_became_of_it(tmp_path: Path) -> None:
+    it = make(tmp_path)
+    it.forge.push("main", {"README.md": "later\n"})
+    posted = forged(it, tmp_path, patch_of(DIFF + NEW, it.scratch))
+    assert posted.reason is StopReason.HEAD_MOVED
+    files = it.forge.commits[it.forge.branches["grokfix-data"]].files
+    folder = "traces/0123456789abcdef"
+    assert files[f"{folder}/README.md"][1].startswith(b"# Trace: stopped, attempt")
+    assert from_json(files[f"{folder}/result.json"][1].decode()).outcome is RunOutcome.STOPPED
+
+
+def test_a_patch_that_was_refused_is_kept_nowhere(tmp_path: Path) -> None:
+    it = make(tmp_path)
+    workflow = DIFF + "--- /dev/null\n+++ b/.github/workflows/evil.yml\n@@ -0,0 +1 @@\n+on: push\n"
+    posted = forged(it, tmp_path, patch_of(workflow, it.scratch))
+    assert posted.outcome is RunOutcome.STOPPED and "protected_paths" in posted.summary
+    files = it.forge.commits[it.forge.branches["grokfix-data"]].files
+    assert [path for path in files if path.endswith(".patch")] == []
+    assert "+on: push" not in files["traces/0123456789abcdef/result.json"][1].decode()
