@@ -31,6 +31,7 @@ from bot.publish import job_summary
 from bot.publish.bundle import Bundle, Refused
 from bot.publish.post import Posted, post, show
 from bot.publish.progress_comment import ProgressComment
+from bot.result import RunOutcome
 from bot.trigger import claim as claims
 from bot.trigger.ledger import Ledger
 from bot.trigger.types import Claim, Ignored, TriggerKind
@@ -99,6 +100,8 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")
+        if taken.trigger.kind is TriggerKind.STEP and taken.trigger.is_fork:
+            site = _without_model(site)  # no ledger counts it: where a key is at hand, a stranger would spend it
         return 0 if inputs.mode == "claim" else _all(site, taken, files)
 
 
@@ -165,14 +168,22 @@ def _publish(site: Site, claim: Claim, files: StepFiles) -> int:
 
 
 def _unless_stopped(site: Site, claim: Claim, bundle: Bundle | Refused) -> Bundle | Refused:
-    """Nothing, where somebody stopped the attempt: its publishing job runs after a cancelled analysis too."""
-    if claim.trigger.pull_request is None:
+    """No fix, where somebody stopped the attempt: its publishing job runs after a cancelled analysis too."""
+    if claim.trigger.pull_request is None or isinstance(bundle, Refused):
         return bundle
     try:
         stopped = Ledger(site.forge, site.clock).stopped(claim.attempt)
     except ForgeError:
         return bundle  # publishing will meet the same trouble, and knows what to keep
-    return Refused("it was stopped by `/grok stop`", StopReason.INTERRUPTED) if stopped else bundle
+    if not stopped:
+        return bundle
+    outcome, reason = RunOutcome.STOPPED, StopReason.INTERRUPTED
+    repairs = tuple(
+        replace(each, outcome=outcome, reason=reason, message="", patch=None) for each in bundle.result.repairs
+    )
+    message = "It was stopped by `/grok stop`."
+    result = replace(bundle.result, outcome=outcome, reason=reason, message=message, repairs=repairs, patch=None)
+    return replace(bundle, result=result, explanation=None)
 
 
 def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) -> Posted:
