@@ -19,7 +19,7 @@ from bot.commands.compose import chosen_sandbox, interruptible, suite_of
 from bot.commands.explain import explanation_of
 from bot.commands.work import work
 from bot.config import Settings
-from bot.errors import BotError
+from bot.errors import BotError, ConfigError
 from bot.evidence.failures import cluster, looks_own, read_failure
 from bot.evidence.types import TestCase
 from bot.ports import JsonValue, Recorder
@@ -31,7 +31,7 @@ from bot.publish.terminal import LiveView
 from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
 from bot.result import RepairResult, Result, RunOutcome, SandboxInfo
 from bot.run import run
-from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, WrongCommand
+from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, TriggerKind, WrongCommand
 
 OVER = (RunOutcome.NO_FAILURES, RunOutcome.NOT_REPRODUCED, RunOutcome.STOPPED)
 
@@ -125,6 +125,11 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
     ):
         suite = suite_of(settings, sandbox, material.repository.root)
         trusted, domain = _domain(claim)
+        if not trusted and not sandbox.isolated:
+            raise ConfigError(
+                f"the code is a fork's and the sandbox {sandbox.name!r} is none, with this job's token and key beside it; "
+                "set sandbox.kind to docker in the settings of the default branch"
+            )
         if not trusted:
             suite = replace(suite, setup_secrets={})
         job = Job(
@@ -137,7 +142,7 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
             domain=domain,
         )
         do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
-        if isinstance(command, Explain | Flaky):
+        if isinstance(command, Explain | Flaky) or _is_strangers(claim):
             do = holder.explain
         ended = work(job, settings, material.repository, sandbox, folder, site.redactor, view, *watchers, do=do)
     return _Done(ended.result, ended.exit_code, holder.merge_only, holder.explanation)
@@ -206,6 +211,11 @@ def _domain(claim: Claim) -> tuple[bool, str]:
     if trigger.branch == trigger.default_branch and trigger.pull_request is None:
         return True, "default-branch"
     return True, f"branch:{trigger.branch}"
+
+
+def _is_strangers(claim: Claim) -> bool:
+    """A fork's run that nobody with write asked about: it is diagnosed, and no model is paid for it."""
+    return claim.diagnosis_only and claim.trigger.is_fork and claim.trigger.kind is not TriggerKind.STEP
 
 
 def _fix(command: Command | WrongCommand | None) -> Fix:
