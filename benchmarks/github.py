@@ -74,6 +74,7 @@ PURPOSES = (
     Purpose(r"GET /actions/(artifacts|jobs)/", "where report and log can be had", (2, 2, 2, 2)),
     Purpose(r"GET /actions/workflows/\d+/runs", "last green run; runs of the base branch", (1, 1, 2, 1)),
     Purpose(r"GET /git/(trees|blobs)/", "tree and files, for vetting once more", (2, 2, 2, 2)),
+    Purpose(r"GET /compare/", "is the head in the merge that was tested?", (0, 0, 1, 0)),
     Purpose(r"GET /pulls\?", "is there a fix already?", (1, 1, 1, 1)),
     Purpose(r"POST /pulls", "the pull request", (1, 1, 1, 1)),
     Purpose(r"POST /issues/comments/\d+/reactions", "reactions: eyes, then the outcome", (0, 0, 2, 0)),
