@@ -100,9 +100,11 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")
-        if taken.trigger.kind is TriggerKind.STEP and taken.trigger.is_fork:
-            site = _without_model(site)  # no ledger counts it: where a key is at hand, a stranger would spend it
-        return 0 if inputs.mode == "claim" else _all(site, taken, files)
+        if inputs.mode == "claim":
+            return 0
+        # No ledger counts a step on a fork's code: where a key is at hand, a stranger would spend it.
+        uncounted = taken.trigger.kind is TriggerKind.STEP and taken.trigger.is_fork
+        return _all(_without_model(site) if uncounted else site, taken, files)
 
 
 def _without_model(site: Site) -> Site:
@@ -197,7 +199,6 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         posted = show(claim, bundle, because, site.forge, site.settings, site.clock, scratch)
     else:
         posted = post(claim, _unless_stopped(site, claim, bundle), site.forge, site.settings, site.clock, scratch)
-        recover(site, posted.attempts)
     for problem in posted.problems:
         say(site.redactor.redact(problem))
     if posted.unpublished:
@@ -208,7 +209,10 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         reason="" if posted.reason is None else posted.reason.value,
         pull_request=posted.pull_requests[0].url if posted.pull_requests else "",
     )
+    if posted.outcome not in (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW):
+        files.output(patch="")  # what was found and is not offered after all is nothing to go on with
     say(posted.outcome.value + (f" ({posted.reason.value})" if posted.reason is not None else ""))
+    recover(site, posted.attempts)  # last: what lies there is older, and its trouble is not this run's
     return posted
 
 
