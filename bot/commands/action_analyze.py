@@ -127,7 +127,7 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
         trusted, domain = _domain(claim)
         if not trusted and not sandbox.isolated:
             raise ConfigError(
-                f"the code is a fork's and the sandbox {sandbox.name!r} is none, with this job's token and key beside it; "
+                f"the code is a fork's, and {sandbox.name!r} is no sandbox: this job's token and key lie beside it; "
                 "set sandbox.kind to docker in the settings of the default branch"
             )
         if not trusted:
