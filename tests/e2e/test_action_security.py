@@ -23,20 +23,16 @@ def world(github: GitHubServer, tmp_path: Path) -> World:
 # --- whose money it is -----------------------------------------------------------------------------------------------
 
 
-def contained(image: str, base_url: str) -> str:
-    return (
-        f"version: 1\nmodel: {{name: scripted, base_url: {base_url}}}\n"
-        f"suites:\n- {{name: default, image: {image}, setup: []}}\n"
-    )
+def contained(base_url: str) -> str:
+    return f"version: 1\nmodel: {{name: scripted, base_url: {base_url}}}\n"
 
 
 @pytest.mark.docker
-def test_a_strangers_failed_run_is_diagnosed_and_no_model_is_asked(
-    github: GitHubServer, tmp_path: Path, docker_image: str
-) -> None:
+@pytest.mark.usefixtures("docker_image")
+def test_a_strangers_failed_run_is_diagnosed_and_no_model_is_asked(github: GitHubServer, tmp_path: Path) -> None:
     """Whoever sends pull requests could else spend the owners' money, a run a push."""
     with ModelServer([]) as model:  # any request is a miss, and fails the test
-        world = World.make(github, tmp_path / "steps", contained(docker_image, model.base_url), branch="later")
+        world = World.make(github, tmp_path / "steps", contained(model.base_url), branch="later")
         shop, fork = world.shop, github.fork(world.shop, "mallory")
         shop.git.delete_ref("refs/heads/later")
         number = shop.add_pull("later", "main", user="mallory", from_fork=fork).number
@@ -61,31 +57,31 @@ def test_a_strangers_failed_run_is_diagnosed_and_no_model_is_asked(
 
 
 @pytest.mark.docker
-def test_a_forks_step_asks_no_model_even_where_a_key_lies(
-    github: GitHubServer, tmp_path: Path, docker_image: str
-) -> None:
+@pytest.mark.usefixtures("docker_image")
+def test_a_forks_step_asks_no_model_even_where_a_key_lies(github: GitHubServer, tmp_path: Path) -> None:
     with ModelServer([]) as model:
-        world = World.make(github, tmp_path / "steps", contained(docker_image, model.base_url))
+        world = World.make(github, tmp_path / "steps", contained(model.base_url))
         shop, fork = world.shop, github.fork(world.shop, "mallory")
-        pull = shop.add_pull("main", "main", user="mallory", from_fork=fork)
-        workspace = checkout(tmp_path / "workspace", BUG)
-        head = repositories.git(workspace, "rev-parse", "HEAD").strip()
-        payload = of_pull(shop, pull)
-        payload["pull_request"]["head"]["sha"] = head
-        pull.head_sha = head
+        head = fork.commit("mine", {"README.md": "mine\n"}, "Mine", start="main")
+        pull = shop.add_pull("mine", "main", user="mallory", from_fork=fork)
+        workspace = tmp_path / "workspace"
+        url = fork.clone_url.replace("://", f"://x-access-token:{world.token(READS)}@")
+        repositories.git(tmp_path, "clone", "--quiet", "--branch=mine", url, str(workspace))
+        (workspace / "junit.xml").write_text(JUNIT)
         step = world.action(
             "pull_request",
-            payload,
+            of_pull(shop, pull),
             token=world.token(READS),
             workspace=workspace,
             engine="model",
             api_key="sk-owners-money",
-            junit="reports/*.xml",
+            junit="*.xml",
             environment={"GITHUB_ACTOR": "mallory", "GITHUB_SHA": head},
         )
         assert model.requests == []
-    assert step.exit_code == 0, step.log
-    assert "grokfix-data" not in shop.branches
+    assert (step.exit_code, step.outputs["outcome"]) == (0, "repaired"), step.log
+    assert "no model was asked" in step.summary and "git apply" in step.summary
+    assert world.server.writes == ()
 
 
 def test_a_forks_code_never_runs_without_a_sandbox(github: GitHubServer, tmp_path: Path) -> None:
