@@ -56,7 +56,7 @@ def analyze(site: Site, claim: Claim, folder: Path, *watchers: Recorder) -> Anal
         message = "interrupted; nothing was changed"
         done = _Done(Result(RunOutcome.STOPPED, reason=StopReason.INTERRUPTED, message=message, version=__version__))
     except BotError as error:
-        say(str(error))
+        say(site.redactor.redact(str(error)))
         stopped = Result(RunOutcome.STOPPED, reason=StopReason.INFRASTRUCTURE, message=str(error), version=__version__)
         done = _Done(stopped.with_texts(site.redactor.redact), error.exit_code)
     findings = material.findings if material is not None else bundles.Findings()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.evidence.types import TestId
 from bot.ports import FileWrite
 from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
@@ -132,3 +133,15 @@ def test_a_patch_that_was_refused_is_kept_nowhere(tmp_path: Path) -> None:
     files = it.forge.commits[it.forge.branches["grokfix-data"]].files
     assert [path for path in files if path.endswith(".patch")] == []
     assert "+on: push" not in files["traces/0123456789abcdef/result.json"][1].decode()
+
+
+def test_a_forged_name_of_a_test_is_no_option_of_the_command_that_people_paste(tmp_path: Path) -> None:
+    it = make(tmp_path)
+    patch = patch_of(DIFF + NEW, it.scratch)
+    names = tuple(TestId.from_node_id(name) for name in ("-pevil", "@options", "tests/test_cart.py::test_ten"))
+    result = result_of((repaired(patch, targets=names),), it.sha, it.bundle.trace)
+    post(it.claim, replace(it.bundle, result=result), it.forge, it.settings, it.clock, it.scratch)
+    (pull,) = (it.forge._pull(number) for number in it.forge.pulls)
+    (command,) = re.findall(r"```+sh\n(git fetch .*?)\n```+", pull.body)
+    assert command.partition(" -m pytest ")[2].split()[0] == "tests/test_cart.py::test_ten"
+    assert "evil" not in command and "@" not in command
