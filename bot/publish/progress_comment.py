@@ -12,7 +12,9 @@ from bot.publish.untrusted import cell
 from bot.trigger.types import Claim
 
 INTERVAL = 5.0
-"""Seconds between two edits, save when an attempt begins or ends."""
+"""Seconds between two edits at least, save when an attempt begins or ends."""
+RARER = 0.05
+"""Share of the time so far that is waited at least: the host counts edits by the hour, and long runs can wait."""
 
 _TURNS = (EventKind.EVIDENCE, EventKind.PROPOSAL, EventKind.ATTEMPT)
 _PHASES: Mapping[EventKind, str] = {
@@ -38,7 +40,8 @@ def waiting(claim: Claim) -> str:
 
 
 class ProgressComment:
-    """Implements Recorder. Shows each turn of an attempt at once, what lies between at most every INTERVAL seconds.
+    """Implements Recorder. Shows each turn of an attempt at once, what lies between at most every INTERVAL seconds, and
+    more rarely the longer it lasts: some 80 edits in half an hour.
 
     An edit that fails never ends a repair: after three in a row none is tried any more, and `problem` says why.
     """
@@ -52,7 +55,8 @@ class ProgressComment:
         self._progress = Progress()
         self._phase = "starting"
         self._shown = ""
-        self._last = clock.monotonic() - INTERVAL
+        self._began = clock.monotonic()
+        self._last = self._began - INTERVAL
         self._faults = 0
         self._events = 0
 
@@ -62,7 +66,8 @@ class ProgressComment:
         self._progress.feed(kind, data)
         self._phase = _PHASES.get(kind, self._phase)
         now = self._clock.monotonic()
-        if self._faults < _MOST_FAULTS and (kind in _TURNS or now - self._last >= INTERVAL):
+        pause = max(INTERVAL, RARER * (now - self._began))
+        if self._faults < _MOST_FAULTS and (kind in _TURNS or now - self._last >= pause):
             self._show(now)
         return self._events
 
