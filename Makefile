@@ -1,6 +1,8 @@
 # `make demo` and `make test` set up all they need in .venv; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
 VENV ?= .venv
+# One test process a core; a file's tests stay together, for they share what is dear to make.
+WORKERS ?= auto
 PYTEST_ARGS ?=
 
 .PHONY: demo test lint format clean
@@ -9,7 +11,7 @@ demo: $(VENV)/.runtime
 	$(VENV)/bin/grokfix demo
 
 test: $(VENV)/.dev lint
-	$(VENV)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.command_line import BUGGY
 from tests.github_server import GitHubServer, JobSpec, Repository, TokenKind
-from tests.github_server.state import Run
+from tests.github_server.faults import JournalEntry
+from tests.github_server.payloads import of_comment
+from tests.github_server.state import Comment, Run
 
 SETTINGS = "version: 1\nsandbox:\n  kind: process\n"
 """On the default branch; the process sandbox keeps these tests quick. tests/e2e/test_action_act.py has containers."""
@@ -40,6 +44,9 @@ LOG = (
     "2026-11-25T10:00:01.1000000Z ##[error]Process completed with exit code 1.\n"
 )
 GREEN = BUGGY | {"shop/cart.py": BUGGY["shop/cart.py"].replace("price > best", "price < best")}
+BUG = {"shop/cart.py": BUGGY["shop/cart.py"]}
+MOMENT = 1_700_000_000.0
+"""When the first two commits of every world were made, seconds since the epoch."""
 GRANTS = {
     "actions": "write",
     "checks": "write",
@@ -62,7 +69,10 @@ class Step:
 
 @dataclass
 class World:
-    """A repository with a bug on its default branch and a green commit before it."""
+    """A repository with a bug on its default branch (or another one) and a green commit before it.
+
+    Both commits have the same hashes in every world with the same files, so that a bundle of one fits on another.
+    """
 
     server: GitHubServer
     shop: Repository
@@ -73,10 +83,19 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, server: GitHubServer, folder: Path, settings: str = SETTINGS) -> World:
-        shop = server.create("octo/shop", {**GREEN, ".github/grokfix.yml": settings})
-        green = shop.branches["main"]
-        red = shop.commit("main", {"shop/cart.py": BUGGY["shop/cart.py"]}, "Cheaper, it seemed")
+    def make(
+        cls,
+        server: GitHubServer,
+        folder: Path,
+        settings: str = SETTINGS,
+        branch: str = "main",
+        files: Mapping[str, str] = GREEN,
+        bug: Mapping[str, str] = BUG,
+    ) -> World:
+        with at(server, MOMENT):
+            shop = server.create("octo/shop", {**files, ".github/grokfix.yml": settings})
+            green = shop.branches["main"]
+            red = shop.commit(branch, bug, "Cheaper, it seemed", start="main")
         shop.collaborators |= {"maintainer": "write", "reader": "read"}
         shop.add_run("CI", head_sha=green, branch="main", event="push", conclusion="success", actor="maintainer")
         return cls(server, shop, folder, green, red)
@@ -93,6 +112,32 @@ class World:
             "jobs": (JobSpec("test", "failure", (("Run python -m pytest", "failure"),), LOG),),
         }
         return self.shop.add_run("CI", **(given | options))
+
+    def pull(self, **options: Any) -> int:
+        """A red pull request from the branch "cheaper" (made where there is none) and its failed run; its number."""
+        shop = self.shop
+        if "cheaper" not in shop.branches:
+            shop.commit("cheaper", BUG, "Break it", start="main")
+        number = shop.add_pull("cheaper", "main", title="Cheaper", user="maintainer").number
+        self.failed_run("cheaper", event="pull_request", pull_requests=[number], **options)
+        return number
+
+    def ask(self, number: int, body: str, *, user: str = "maintainer", **options: Any) -> tuple[Comment, Step]:
+        """A comment on a pull request, and the step that it starts."""
+        comment = self.shop.add_comment(number, user, body)
+        return comment, self.action("issue_comment", of_comment(self.shop, comment), **options)
+
+    def handed(self, trigger: str, bundle: Path) -> Path:
+        """A new workspace with a copy of `bundle` that says it is of the claim in `trigger`."""
+        self.runs += 1
+        workspace = self.folder / f"workspace-{self.runs}"
+        adopt(bundle, workspace / "grokfix-bundle", trigger)
+        return workspace
+
+    def publish(self, trigger: str, bundle: Path, **options: Any) -> Step:
+        """The publishing job, with such a workspace."""
+        given = {"mode": "publish", "trigger": trigger, "workspace": self.handed(trigger, bundle), **options}
+        return self.action("workflow_run", {}, **given)
 
     def token(self, grants: Mapping[str, str] = GRANTS, kind: TokenKind = TokenKind.ACTIONS) -> str:
         return self.server.token(kind, dict(grants))
@@ -176,6 +221,17 @@ class World:
         return Started(process, place)
 
 
+@dataclass(frozen=True)
+class Analyzed:
+    """A failed run on the default branch that was repaired, whole. bundle: its folder. journal: what it asked for."""
+
+    world: World
+    failed: Run
+    step: Step
+    bundle: Path
+    journal: tuple[JournalEntry, ...]
+
+
 @dataclass
 class Started:
     """A step that runs."""
@@ -196,6 +252,25 @@ class Started:
             outputs(self.place / "output"),
             (self.place / "summary").read_text(),
         )
+
+
+@contextmanager
+def at(server: GitHubServer, moment: float) -> Iterator[None]:
+    """The server's clock stands still meanwhile, so that the commits made have the same hashes every time."""
+    before = server.world.now
+    server.world.now = lambda: moment  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        server.world.now = before  # type: ignore[method-assign]
+
+
+def adopt(bundle: Path, folder: Path, trigger: str) -> None:
+    """Copy a bundle, and have it say that it is of another claim: only what was found stays."""
+    shutil.copytree(bundle, folder)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest["claim"] = json.loads(trigger)
+    (folder / "bundle.json").write_text(json.dumps(manifest))
 
 
 def outputs(path: Path) -> dict[str, str]:

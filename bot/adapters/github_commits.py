@@ -16,6 +16,7 @@ from bot.ports import Comparison, Denied, FileWrite, JsonValue, TreeEntry
 _READ = "contents: read"
 _WRITE = "contents: write"
 _INLINE = 256 << 10  # bytes of a text that go into the tree's own request
+_PLAIN = ("100644", "100755")
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _EXISTS = "already exists"
 _NO_FAST_FORWARD = "not a fast forward"
@@ -28,11 +29,14 @@ class Commits(Part):
     def __init__(self, api: Api, repository: str) -> None:
         super().__init__(api, repository)
         self._trees: dict[str, str] = {}  # of commits that were seen: each spares a request
+        self._written: dict[tuple[str, str], bytes | None] = {}  # of our own commits: nobody need tell us
 
     def file(self, path: str, ref: str) -> bytes | None:
         """Contents of a regular file; a folder or a submodule is none, a link in the repository is what it names."""
         if (place := quoted(path)) is None:
             return None
+        if (ref, path) in self._written:
+            return self._written[ref, path]
         fixed = bool(_SHA.fullmatch(ref))
         found = self._api.get(f"{self._repo}/contents/{place}", {"ref": ref}, need=_READ, fixed=fixed)
         if text(found, "type") != "file":
@@ -102,6 +106,11 @@ class Commits(Part):
             return made
         commit = required(made, "sha")
         self._trees[commit] = required(made, "tree", "sha")
+        self._written |= {
+            (commit, path): file.content
+            for path, file in files.items()
+            if file.mode in _PLAIN and len(file.content or b"") <= _INLINE
+        }
         return commit
 
     def create_branch(self, name: str, sha: str) -> bool | Denied:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from bot import config
 from bot.adapters.clock import SystemClock
 from bot.adapters.github import GitHubForge
-from bot.commands.action_analyze import Analyzed, analyze
 from bot.commands.action_claim import read_trigger, reason_of, take, unwritten
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_recover import recover
@@ -22,16 +21,19 @@ from bot.commands.action_site import (
     redactor_of,
     settings_of,
 )
-from bot.commands.compose import scratch_folder
+from bot.commands.compose import scratch_folder, uninterrupted
 from bot.config_action import ActionContext, ActionInputs, read_action
 from bot.errors import ConfigError, ForgeError
 from bot.ports import Forge
+from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
 from bot.publish import job_summary
 from bot.publish.bundle import Bundle, Refused
 from bot.publish.post import Posted, post, show
 from bot.publish.progress_comment import ProgressComment
+from bot.result import RunOutcome
 from bot.trigger import claim as claims
+from bot.trigger.ledger import Ledger
 from bot.trigger.types import Claim, Ignored, TriggerKind
 
 _READ_ONLY = (
@@ -98,7 +100,11 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")
-        return 0 if inputs.mode == "claim" else _all(site, taken, files)
+        if inputs.mode == "claim":
+            return 0
+        # No ledger counts a step on a fork's code: where a key is at hand, a stranger would spend it.
+        uncounted = taken.trigger.kind is TriggerKind.STEP and taken.trigger.is_fork
+        return _all(_without_model(site) if uncounted else site, taken, files)
 
 
 def _without_model(site: Site) -> Site:
@@ -124,24 +130,31 @@ def _nothing(reason: str, files: StepFiles) -> int:
 
 def _all(site: Site, claim: Claim, files: StepFiles) -> int:
     """One job: analyze with live progress, then publish what was found."""
+    from bot.commands.action_analyze import analyze  # here, so that nobody waits for it to see that it has begun
+
     watchers = []
     if claim.progress_comment is not None:
         watchers.append(ProgressComment(claim, claim.progress_comment, site.forge, site.clock))
     folder = bundle_folder(site.context, site.inputs, fresh=True)
-    analyzed = analyze(site, claim, folder, *watchers)
-    for watcher in watchers:
-        if watcher.problem:
-            say(watcher.problem)
-    _tell_bundle(site, analyzed.bundle, files)
-    # Read back like a stranger's: one way to publish, and the same checks whoever hands it over.
-    bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
-    posted = _post(site, claim, bundle, files)
+    # A cancelled run gets a signal and some seconds: enough to say what became of it, so only analyzing ends early.
+    with uninterrupted():
+        analyzed = analyze(site, claim, folder, *watchers)
+        for watcher in watchers:
+            if watcher.problem:
+                say(watcher.problem)
+        _tell_bundle(site, analyzed.bundle, files)
+        # Read back like a stranger's: one way to publish, and the same checks whoever hands it over.
+        bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
+        posted = _post(site, claim, bundle, files)
     return max(_status(site, posted), analyzed.exit_code)
 
 
 def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
+    from bot.commands.action_analyze import analyze
+
     folder = bundle_folder(site.context, site.inputs, fresh=True)
-    analyzed: Analyzed = analyze(site, claim, folder)
+    with uninterrupted():
+        analyzed = analyze(site, claim, folder)
     _tell_bundle(site, analyzed.bundle, files)
     outcome = analyzed.bundle.result.outcome.value
     files.output(outcome=outcome)
@@ -152,7 +165,27 @@ def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:
 def _publish(site: Site, claim: Claim, files: StepFiles) -> int:
     folder = bundle_folder(site.context, site.inputs, fresh=False)
     bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
-    return _status(site, _post(site, claim, bundle, files))
+    with uninterrupted():
+        return _status(site, _post(site, claim, bundle, files))
+
+
+def _unless_stopped(site: Site, claim: Claim, bundle: Bundle | Refused) -> Bundle | Refused:
+    """No fix, where somebody stopped the attempt: its publishing job runs after a cancelled analysis too."""
+    if claim.trigger.pull_request is None or isinstance(bundle, Refused):
+        return bundle
+    try:
+        stopped = Ledger(site.forge, site.clock).stopped(claim.attempt)
+    except ForgeError:
+        return bundle  # publishing will meet the same trouble, and knows what to keep
+    if not stopped:
+        return bundle
+    outcome, reason = RunOutcome.STOPPED, StopReason.INTERRUPTED
+    repairs = tuple(
+        replace(each, outcome=outcome, reason=reason, message="", patch=None) for each in bundle.result.repairs
+    )
+    message = "It was stopped by `/grok stop`."
+    result = replace(bundle.result, outcome=outcome, reason=reason, message=message, repairs=repairs, patch=None)
+    return replace(bundle, result=result, explanation=None)
 
 
 def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) -> Posted:
@@ -165,8 +198,7 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         because = "the branch is in a fork, to which nothing is pushed" if fork else _READ_ONLY
         posted = show(claim, bundle, because, site.forge, site.settings, site.clock, scratch)
     else:
-        posted = post(claim, bundle, site.forge, site.settings, site.clock, scratch)
-        recover(site, posted.attempts)
+        posted = post(claim, _unless_stopped(site, claim, bundle), site.forge, site.settings, site.clock, scratch)
     for problem in posted.problems:
         say(site.redactor.redact(problem))
     if posted.unpublished:
@@ -177,7 +209,10 @@ def _post(site: Site, claim: Claim, bundle: Bundle | Refused, files: StepFiles) 
         reason="" if posted.reason is None else posted.reason.value,
         pull_request=posted.pull_requests[0].url if posted.pull_requests else "",
     )
+    if posted.outcome not in (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW):
+        files.output(patch="")  # what was found and is not offered after all is nothing to go on with
     say(posted.outcome.value + (f" ({posted.reason.value})" if posted.reason is not None else ""))
+    recover(site, posted.attempts)  # last: what lies there is older, and its trouble is not this run's
     return posted
 
 

@@ -15,11 +15,11 @@ from bot.commands import output
 from bot.commands.action_material import Material, gather
 from bot.commands.action_output import say
 from bot.commands.action_site import Site
-from bot.commands.compose import chosen_sandbox, suite_of
+from bot.commands.compose import chosen_sandbox, interruptible, suite_of
 from bot.commands.explain import explanation_of
 from bot.commands.work import work
 from bot.config import Settings
-from bot.errors import BotError
+from bot.errors import BotError, ConfigError
 from bot.evidence.failures import cluster, looks_own, read_failure
 from bot.evidence.types import TestCase
 from bot.ports import JsonValue, Recorder
@@ -32,7 +32,7 @@ from bot.publish.terminal import LiveView
 from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
 from bot.result import RepairResult, Result, RunOutcome, SandboxInfo
 from bot.run import run
-from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, WrongCommand
+from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, TriggerKind, WrongCommand
 
 OVER = (RunOutcome.NO_FAILURES, RunOutcome.NOT_REPRODUCED, RunOutcome.STOPPED)
 
@@ -50,10 +50,14 @@ def analyze(site: Site, claim: Claim, folder: Path, *watchers: Recorder) -> Anal
     material: Material | None = None
     exit_code = 0
     try:
-        material = gather(site, claim)
-        done = _declined(site, claim, material) or _worked(site, claim, material, folder, watchers)
+        with interruptible():
+            material = gather(site, claim)
+            done = _declined(site, claim, material) or _worked(site, claim, material, folder, watchers)
+    except KeyboardInterrupt:
+        message = "interrupted; nothing was changed"
+        done = _Done(Result(RunOutcome.STOPPED, reason=StopReason.INTERRUPTED, message=message, version=__version__))
     except BotError as error:
-        say(str(error))
+        say(site.redactor.redact(str(error)))
         stopped = Result(RunOutcome.STOPPED, reason=StopReason.INFRASTRUCTURE, message=str(error), version=__version__)
         done = _Done(stopped.with_texts(site.redactor.redact), error.exit_code)
     findings = material.findings if material is not None else bundles.Findings()
@@ -122,6 +126,11 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
     ):
         suite = suite_of(settings, sandbox, material.repository.root)
         trusted, domain = _domain(claim)
+        if not trusted and not sandbox.isolated:
+            raise ConfigError(
+                f"the code is a fork's, and {sandbox.name!r} is no sandbox: this job's token and key lie beside it; "
+                "set sandbox.kind to docker in the settings of the default branch"
+            )
         if not trusted:
             suite = replace(suite, setup_secrets={})
         job = Job(
@@ -134,7 +143,7 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
             domain=domain,
         )
         do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
-        if isinstance(command, Explain | Flaky):
+        if isinstance(command, Explain | Flaky) or _is_strangers(claim):
             do = holder.explain
         ended = work(
             job,
@@ -220,6 +229,11 @@ def _domain(claim: Claim) -> tuple[bool, str]:
     if trigger.branch == trigger.default_branch and trigger.pull_request is None:
         return True, "default-branch"
     return True, f"branch:{trigger.branch}"
+
+
+def _is_strangers(claim: Claim) -> bool:
+    """A fork's run that nobody with write asked about: it is diagnosed, and no model is paid for it."""
+    return claim.diagnosis_only and claim.trigger.is_fork and claim.trigger.kind is not TriggerKind.STEP
 
 
 def _fix(command: Command | WrongCommand | None) -> Fix:

@@ -11,6 +11,7 @@ from bot.commands.evidence import failing_cases
 from bot.errors import ConfigError, ForgeError
 from bot.evidence.ci import CiEvidence, collect
 from bot.evidence.ci_history import OnBase, base_runs, last_green, on_base
+from bot.evidence.junit import expand
 from bot.evidence.types import TestCase
 from bot.publish.bundle import Findings
 from bot.trigger.types import Claim, Trigger, TriggerKind
@@ -52,7 +53,7 @@ def _of_step(site: Site, claim: Claim) -> Material:
             "tests, in the same job"
         )
     repository = Repository.open(workspace, site.scratch / "workspace")
-    wanted = failing_cases(site.inputs.junit, _log_path(site, workspace), workspace)
+    wanted = failing_cases(_reports(site, workspace), _log_path(site, workspace), workspace)
     trigger, head = claim.trigger, repository.head
     tested = "" if head == trigger.sha else head
     if tested and trigger.sha not in repository.parents(head):
@@ -65,6 +66,18 @@ def _of_step(site: Site, claim: Claim) -> Material:
         wanted,
         findings=Findings(tested=tested, merged_with=_other_parent(repository, tested, trigger.sha)),
     )
+
+
+def _reports(site: Site, workspace: Path) -> tuple[str, ...]:
+    """Files that the input junit matches; none that a link of the checkout leads elsewhere is read."""
+    found = expand(site.inputs.junit, workspace)
+    for path in found:
+        if not path.resolve().is_relative_to(workspace.resolve()):
+            raise ConfigError(
+                f"input junit matches {str(path)[:200]!r}, which leads out of the workspace; "
+                "name reports that the tests write inside of it"
+            )
+    return tuple(map(str, found))
 
 
 def _log_path(site: Site, workspace: Path) -> str | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import stat
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bot.commands.action_output import say
 from bot.commands.action_site import Site
 from bot.errors import ForgeError
+from bot.evidence.artifact import members
 from bot.ports import Missing
 from bot.publish import bundle as bundles
 from bot.publish.bundle import Refused
@@ -52,31 +50,15 @@ def _publish(site: Site, entry: Entry) -> None:
 
 def _unpack(site: Site, entry: Entry, folder: Path) -> str:
     """Fill `folder` from the run's artifact; why that cannot be done, "" where it can."""
-    found = [each for each in site.forge.artifacts(entry.own.id) if each.name == ARTIFACT and not each.expired]
-    if not found:
+    artifacts = [each for each in site.forge.artifacts(entry.own.id) if each.name == ARTIFACT and not each.expired]
+    if not artifacts:
         return "it left no bundle"
-    data = site.forge.download(max(found, key=lambda each: each.id), _ZIP_LIMIT)
+    data = site.forge.download(max(artifacts, key=lambda each: each.id), _ZIP_LIMIT)
     if isinstance(data, Missing):
         return data.reason
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for name, limit in bundles.LARGEST.items():
-                _extract(archive, name, limit, folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        return f"its bundle cannot be read: {error}"
+    found = members(data, bundles.LARGEST)
+    if isinstance(found, str):
+        return found
+    for name, content in found.items():
+        (folder / name).write_bytes(content)
     return ""
-
-
-def _extract(archive: zipfile.ZipFile, name: str, limit: int, folder: Path) -> None:
-    """One file of known name and bounded size; all else in the archive is left where it is."""
-    try:
-        entry = archive.getinfo(name)
-    except KeyError:
-        return
-    if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-        raise ValueError(f"{name} is no regular file")
-    with archive.open(entry) as packed:
-        content = packed.read(limit + 1)
-    if len(content) > limit:
-        raise ValueError(f"{name} is too large")
-    (folder / name).write_bytes(content)

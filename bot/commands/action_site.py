@@ -72,10 +72,16 @@ def settings_of(inputs: ActionInputs, forge: Forge, branch: str) -> Settings:
         text = None if content is None else content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{inputs.config} of {branch} is not UTF-8 text") from error
+    name = f"{inputs.config} of {branch}"
+    environment = config.process_environment()
+    if inputs.mode in ("claim", "publish"):
+        from bot.setup.settings import with_secrets
+
+        environment = with_secrets(text, name, environment)  # jobs that set nothing up are given no secret
     return config.load(
         text,
-        f"{inputs.config} of {branch}",
-        config.process_environment(),
+        name,
+        environment,
         api_key=inputs.api_key or None,
         model=inputs.model,
         base_url=inputs.base_url,

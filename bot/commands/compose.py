@@ -239,18 +239,33 @@ def model_of(settings: Settings, clock: Clock) -> Model | None:
 
 
 @contextmanager
-def interruptible(sandbox: Sandbox) -> Iterator[None]:
+def interruptible(sandbox: Sandbox | None = None) -> Iterator[None]:
     """SIGINT and SIGTERM end running commands and raise KeyboardInterrupt; a second signal does nothing more."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
-        sandbox.cancel()
+        if sandbox is not None:
+            sandbox.cancel()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """SIGINT and SIGTERM do nothing, save inside of `interruptible`: for what has to be told to its end."""
+    # A handler and not SIG_IGN, which the programs that are started meanwhile would inherit.
+    with _handled(lambda _number, _frame: None):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -67,4 +67,5 @@ def explanation_of(seen: Reproduced | Unusable) -> Explanation:
         flaky=base.flaky,
         absent=base.absent,
         sandbox=seen.bench.environment.description,
+        runs=len(base.run_ids),
     )

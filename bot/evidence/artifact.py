@@ -7,7 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -50,18 +50,8 @@ def reports(
     def say(message: str) -> None:
         problems.append(Problem(source, message))
 
-    end = _end_record(stream)
-    if end is None:
-        say("is no readable archive: it has no end record, or more than one")
-        return
-    count, directory = end
-    if count > limits.entries or directory > limits.entries * _DIRECTORY_BYTES:
-        say(f"has {count:,} entries by its own count in a directory of {directory:,} bytes: too many, none was read")
-        return
-    try:
-        archive = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        say(f"is no readable archive: {error}")
+    archive = _open(stream, limits, say)
+    if archive is None:
         return
     with archive:
         left = limits.total
@@ -83,6 +73,47 @@ def reports(
                 return
             left -= len(data)
             yield f"{source}:{shown}", io.BytesIO(data)
+
+
+def members(data: bytes, wanted: Mapping[str, int]) -> Mapping[str, bytes] | str:
+    """The files of a zip archive that are `wanted` (name → most bytes), where they are there; else why not, in words.
+
+    All else in it is left where it is. Nothing is raised for what the archive holds.
+    """
+    problems: list[str] = []
+    archive = _open(io.BytesIO(data), ArchiveLimits(), problems.append)
+    if archive is None:
+        return f"the archive {problems[0]}"
+    found: dict[str, bytes] = {}
+    with archive:
+        for entry in archive.infolist():
+            if entry.filename not in wanted:
+                continue
+            most = wanted[entry.filename]
+            content = _refusal(entry) or _unpack(archive, entry, most)
+            if isinstance(content, str):
+                return f"{entry.filename} in the archive cannot be read: {content}"
+            if len(content) > most:
+                return f"{entry.filename} in the archive unpacks to more than {most:,} bytes"
+            found[entry.filename] = content
+    return found
+
+
+def _open(stream: BinaryIO, limits: ArchiveLimits, say: Callable[[str], None]) -> zipfile.ZipFile | None:
+    """The archive, once its end record has been looked at; None where something was said instead."""
+    end = _end_record(stream)
+    if end is None:
+        say("is no readable archive: it has no end record, or more than one")
+        return None
+    count, directory = end
+    if count > limits.entries or directory > limits.entries * _DIRECTORY_BYTES:
+        say(f"has {count:,} entries by its own count in a directory of {directory:,} bytes: too many, none was read")
+        return None
+    try:
+        return zipfile.ZipFile(stream)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        say(f"is no readable archive: {error}")
+        return None
 
 
 def _end_record(stream: BinaryIO) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ from typing import NoReturn
 from bot.errors import BotError, ConfigError, SandboxError
 from bot.ports import JsonValue
 from bot.propose.types import StopReason
+from bot.publish.fields import strings
 from bot.result import RepairResult, Result, RunOutcome, to_json, worst
 from bot.result_file import from_json
 from bot.trace.read import read_trace
@@ -158,12 +159,11 @@ def _read(folder: Path, claim: Claim, redact: Callable[[str], str], clusters: in
         return Refused("a patch holds what looks like a secret")
     # The figures and hashes are checked ones; a secret's look-alike in them must not tear them.
     clean = replace(clean, commit=result.commit, trace_sha256=result.trace_sha256)
-    shown = trace.decode("utf-8", "replace")
     explanation = contents.get(EXPLANATION)
     return Bundle(
         claim,
         clean,
-        trace if redact(shown) == shown else b"",
+        trace if all(_is_clean(line, redact) for line in trace.split(b"\n") if line) else b"",
         replace(findings, on_base=redact(findings.on_base), notes=tuple(map(redact, findings.notes))),
         None if explanation is None else _object(redact(explanation.decode("utf-8", "replace")), EXPLANATION),
     )
@@ -216,6 +216,13 @@ def _object(text: str, name: str) -> Mapping[str, JsonValue]:
     return data
 
 
+def _is_clean(line: bytes, redact: Callable[[str], str]) -> bool:
+    """Whether an event of the trace, found readable before, holds no secret. Its strings are looked at and not its
+    bytes: an escape would hide a secret in those, and make a line of a log run on into the next one."""
+    held = "\n".join(strings(json.loads(line)))
+    return redact(held) == held
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
@@ -260,7 +267,13 @@ def _inconsistency(result: Result, findings: Findings, claim: Claim, clusters: i
     for each in result.repairs:
         if each.outcome in _OFFERED and each.patch is None:
             return f"it calls a failure {each.outcome.value} without a patch"
-    return next((wrong for each in offered if (wrong := unproven(each))), "")
+    if wrong := next((wrong for each in offered if (wrong := unproven(each))), ""):
+        return wrong
+    if result.outcome in _OFFERED and result.outcome not in [each.outcome for each in offered]:
+        return f"it calls the run {result.outcome.value}, and none of its repairs is that"
+    if result.patch is not None and (not offered or (len(offered) == 1 and result.patch != offered[0].patch)):
+        return "its patch as a whole is not that of its repairs"
+    return ""
 
 
 def unproven(repair: RepairResult) -> str:

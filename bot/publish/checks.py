@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from bot.ports import Annotation, Check, JsonValue
@@ -49,6 +50,14 @@ def ended(
         conclusion="cancelled" if stopped else _CONCLUSIONS.get(outcome, "neutral"),
         annotations=tuple(annotations[:MOST_ANNOTATIONS]),
     )
+
+
+def locations(explanation: Mapping[str, JsonValue] | None, trace: bytes) -> tuple[Mapping[str, JsonValue], ...]:
+    """Data of a trace's `locations` events, or the causes of a diagnosis; the trace was read and found whole before."""
+    if explanation is not None:
+        return tuple(records(explanation, "causes"))
+    lines = (line for line in trace.split(b"\n") if b'"kind": "locations"' in line)
+    return tuple(each for line in lines if isinstance(each := json.loads(line), Mapping))
 
 
 def suspicions(locations: Sequence[Mapping[str, JsonValue]]) -> tuple[Annotation, ...]:

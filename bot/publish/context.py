@@ -76,7 +76,8 @@ def circumstances(context: PublishContext) -> Iterator[str]:
         if context.merge_only:
             yield f"> **It breaks only when merged{merge}:** seen and verified on that merge, {code(context.tested)}."
         else:
-            yield f"> Verified on the merge{merge} that the run tested, {code(context.tested)}."
+            tested = code(context.tested)
+            yield f"> Verified on the merge{merge} that the run tested, {tested}; on the head alone it was not run."
     if context.on_base:
         yield f"> **Already failing on the base branch:** {cell(context.on_base, 600)}"
     yield from (f"> {cell(note, 600)}" for note in context.notes[:10])
@@ -104,7 +105,8 @@ def what_starts(context: PublishContext) -> str:
 
 def try_locally(branch: str, tests: Sequence[str]) -> str:
     """One command that fetches a pushed branch and runs the tests that prove it."""
-    selected = " ".join(shlex.quote(one_line(each, 400)) for each in tests[:_MOST_TESTS])
+    named = [each for each in tests if each[:1] not in ("-", "@")]  # else an option of pytest's, by a forged name
+    selected = " ".join(shlex.quote(one_line(each, 400)) for each in named[:_MOST_TESTS])
     command = f"git fetch origin {shlex.quote(branch)} && git switch --detach FETCH_HEAD && python -m pytest {selected}"
     return fence(command.rstrip(), "sh", limit=4_000)
 

@@ -69,7 +69,7 @@ def fix_branch(target: str, fingerprint: str) -> str:
 def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly | Nothing | None:
     """What holds for every fix of a claim: None where there is a branch that still stands where it was claimed.
 
-    One call, a few more where the branch has moved.
+    One call, two for a pull request, a few more where the branch has moved.
     """
     trigger = claim.trigger
     if trigger.is_fork:
@@ -82,6 +82,8 @@ def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly 
         return CommentOnly("it failed on a branch of grokfix's own, which is never repaired by another one")
     if trigger.pull_request is not None and settings.on_pull_request == "comment":
         return CommentOnly("publish.on_pull_request is “comment” in this repository")
+    if trigger.pull_request is not None and (closed := _closed(forge.pull_request(trigger.pull_request))):
+        return closed
     head = forge.branch(trigger.branch)
     if head is None:
         return Nothing(StopReason.HEAD_MOVED, f"the branch {trigger.branch} is gone")
@@ -95,10 +97,12 @@ def decide(
 ) -> Open | Update | CommitOnto | CommentOnly | Nothing:
     """Where the fix of one failure goes, once `whole` had nothing to say. One call, two after a merge.
 
-    several: the run has more fixes than this one; each then gets its own pull request.
+    several: the run has more fixes than this one; each then gets its own pull request. So does one for the default
+    branch, whatever the settings say: it may be the head of a pull request too, and nothing is ever written to it.
     """
     trigger = claim.trigger
-    if trigger.pull_request is not None and settings.on_pull_request == "commit" and not several:
+    commit = settings.on_pull_request == "commit" and trigger.branch != trigger.default_branch and not several
+    if trigger.pull_request is not None and commit:
         return CommitOnto(trigger.branch)
     branch = fix_branch(trigger.branch, fingerprint)
     known = [pull for pull in forge.pull_requests(branch) if pull.base_branch == trigger.branch]
@@ -134,11 +138,20 @@ def _fork(trigger: Trigger, forge: Forge) -> CommentOnly | Nothing:
     if trigger.pull_request is None:
         return CommentOnly("it failed in a fork, to which nothing is pushed")
     pull = forge.pull_request(trigger.pull_request)
-    if pull is not None and pull.state == "open" and pull.head_sha != trigger.sha:
+    if closed := _closed(pull):
+        return closed
+    if pull is not None and pull.head_sha != trigger.sha:
         return Nothing(
             StopReason.HEAD_MOVED, f"the pull request is at {pull.head_sha[:12]} now; it was {trigger.sha[:12]}"
         )
     return CommentOnly("the branch is in a fork, to which nothing is pushed")
+
+
+def _closed(pull: PullRequest | None) -> Nothing | None:
+    """A fix onto the branch of a pull request that is over would go nowhere; an old bundle may come that late."""
+    if pull is None or pull.state == "open":
+        return None
+    return Nothing(StopReason.DECLINED, f"the pull request #{pull.number} was {'merged' if pull.merged else 'closed'}")
 
 
 def _only_ours_since(sha: str, head: str, forge: Forge, settings: PublishSettings) -> bool:

@@ -136,7 +136,8 @@ def apply_by_hand(repair: RepairResult, report: Report, limit: int) -> Iterator[
     command = f"git apply <<'{_END}'\n{repair.patch}{_END}\n"
     shown = fence(command, "sh", limit=len(command))
     # What would have to be made harmless would no longer be the patch: then it is fetched and not pasted.
-    exact = shown.split("\n", 1)[1].rsplit("\n", 1)[0] + "\n" == command and f"\n{_END}\n" not in repair.patch
+    exact = shown.split("\n", 1)[1].rsplit("\n", 1)[0] + "\n" == command and repair.patch.endswith("\n")
+    exact = exact and _END not in repair.patch.split("\n")
     path = report.patch_paths.get(repair.fingerprint)
     if exact and len(command) <= limit:
         yield on

@@ -22,9 +22,9 @@ _MARK = ">"
 class Explanation:
     """A diagnosis, ready to be shown.
 
-    tests: number of tests of the base run. causes: one evidence per cluster. flaky: test, failures, runs. absent: a
-    wanted test, and what was seen instead of its failure. problem: why the suite could not be run at all, "" where it
-    could; `output` is then its tail. sandbox: where it ran, in a line.
+    tests: number of tests of the base run. causes: one evidence per cluster. runs: how often each failing test was run.
+    flaky: test, failures, runs. absent: a wanted test, and what was seen instead of its failure. problem: why the suite
+    could not be run at all, "" where it could; `output` is then its tail. sandbox: where it ran, in a line.
     """
 
     tests: int
@@ -34,6 +34,7 @@ class Explanation:
     problem: str = ""
     output: str = ""
     sandbox: str = ""
+    runs: int = 1
 
 
 def render_text(explanation: Explanation, width: int = 100) -> str:
@@ -158,9 +159,13 @@ def _count(number: int, word: str) -> str:
 
 
 def render_json(explanation: Explanation) -> str:
-    """The same for programs: `tests, problem, sandbox, causes, flaky, not_reproduced`; ASCII only, text as it was."""
+    """The same for programs: `tests, runs, problem, sandbox, causes, flaky, not_reproduced`.
+
+    ASCII only, text as it was.
+    """
     told = {
         "tests": explanation.tests,
+        "runs": explanation.runs,
         "problem": explanation.problem or None,
         "sandbox": explanation.sandbox,
         "causes": [

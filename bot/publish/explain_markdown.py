@@ -31,7 +31,9 @@ def _parts(data: _Data) -> Iterator[str]:
     causes = records(data, "causes")
     failing = sum(len(texts(each, "tests")) for each in causes)
     tests = plural(count(data, "tests") or 0, "test")
-    yield f"**{tests}, {failing} failing, {plural(len(causes), 'cause')}.** Nothing was changed."
+    runs = count(data, "runs") or 1
+    often = f" in each of {runs} runs" if failing and runs > 1 else ""
+    yield f"**{tests}, {failing} failing{often}, {plural(len(causes), 'cause')}.** Nothing was changed."
     for index, cause in enumerate(causes[:_MOST_CAUSES], 1):
         yield from _cause(cause, f"Cause {index} of {len(causes)}" if len(causes) > 1 else "Cause")
     if len(causes) > _MOST_CAUSES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bot.ports import JsonValue
 
@@ -53,3 +53,16 @@ def records(data: Mapping[str, JsonValue], name: str) -> tuple[Mapping[str, Json
 def _items(data: Mapping[str, JsonValue], name: str) -> Sequence[JsonValue]:
     value = data.get(name)
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def strings(value: JsonValue) -> Iterator[str]:
+    """Every string in `value`, keys too, in their order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from strings(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from strings(inner)

@@ -52,16 +52,19 @@ class Desk:
 def offer(desk: Desk, repair: RepairResult) -> Offer:
     """Do it. ForgeError where the code host does not answer: what was written until then is taken up the next time."""
     assert repair.patch is not None
-    vetted = revet(repair.patch, repair.targets, desk.tree, desk.settings.protect, desk.scratch)
+    protect, scratch = desk.settings.protect, desk.scratch
+    vetted = revet(repair.patch, repair.targets, desk.tree, protect, scratch)
+    proven = vetted if desk.tested is None else revet(repair.patch, repair.targets, desk.tested, protect, scratch)
+    if isinstance(proven, Vetted) and not proven.same:
+        # People paste what is shown. What stands around a diff (prose, a command) is no part of what was verified.
+        proven = Refused("it is not written as git writes it on the commit that it was verified on")
+    if isinstance(proven, Refused):
+        return Offer(refused(repair, proven.reason))
     held = desk.held
-    if isinstance(vetted, Refused) and desk.tested is not None:
-        # It may be right for the merge that was tested and not fit on the head alone: then it is shown, not pushed.
-        on_merge = revet(repair.patch, repair.targets, desk.tested, desk.settings.protect, desk.scratch)
-        if isinstance(on_merge, Vetted):
-            held = held or CommentOnly(f"it fits on the merge that was tested only ({vetted.reason})")
-            vetted = on_merge
     if isinstance(vetted, Refused):
-        return Offer(_refused(repair, vetted))
+        # It may be right for the merge that was tested and not fit on the head alone: then it is shown, not pushed.
+        held = held or CommentOnly(f"it fits on the merge that was tested only ({vetted.reason})")
+        vetted = proven
     repair = _graded(repair, vetted)
     place = held or decide(desk.claim, repair.fingerprint, desk.forge, desk.publish, several=desk.several)
     match place:
@@ -72,7 +75,7 @@ def offer(desk: Desk, repair: RepairResult) -> Offer:
             return Offer(stopped, withheld=place.message)
         case CommentOnly():
             return Offer(repair, withheld=place.reason, retry=place.retry)
-    message = commit_message(repair, desk.tree.commit, desk.claim.run_url)
+    message = commit_message(repair, (desk.tested or desk.tree).commit, desk.claim.run_url)
     fix = Fix(desk.tree.commit, vetted.tree, vetted.files, message, repair.fingerprint)
     match place:
         case CommitOnto(branch):
@@ -97,16 +100,22 @@ def _graded(repair: RepairResult, vetted: Vetted) -> RepairResult:
     repair = replace(repair, objections=vetted.objections)
     if vetted.grade is Grade.REVIEW and repair.outcome is RunOutcome.REPAIRED:
         message = "every gate is green, and a rule asks for a person's eyes"
-        return replace(repair, outcome=RunOutcome.NEEDS_REVIEW, reason=StopReason.REVIEW_GRADE, message=message)
-    return repair
+    elif not vetted.same and repair.outcome is RunOutcome.REPAIRED:
+        message = (
+            "every gate is green on the merge; on the branch itself the files differ, and nobody ran the fix there"
+        )
+    else:
+        return repair
+    return replace(repair, outcome=RunOutcome.NEEDS_REVIEW, reason=StopReason.REVIEW_GRADE, message=message)
 
 
-def _refused(repair: RepairResult, refused: Refused) -> RepairResult:
+def refused(repair: RepairResult, reason: str) -> RepairResult:
+    """A repair whose patch does not go out; `reason`: a sentence, made from untrusted text."""
     return replace(
         repair,
         outcome=RunOutcome.STOPPED,
         reason=StopReason.INFRASTRUCTURE,
-        message=f"the patch was refused when it was looked at again before publishing: {refused.reason}",
+        message=f"the patch was refused when it was looked at again before publishing: {reason}",
         patch=None,
     )
 

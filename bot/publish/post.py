@@ -5,7 +5,6 @@ Killed anywhere and run again, it ends in the same state; what one part loses do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,7 +21,7 @@ from bot.publish.context import PublishContext
 from bot.publish.destination import CommentOnly, Nothing, whole
 from bot.publish.ending import Offer, Report
 from bot.publish.markers import progress_marker
-from bot.publish.offering import Desk, offer
+from bot.publish.offering import Desk, offer, refused
 from bot.publish.revet import Tree
 from bot.result import RepairResult, Result, RunOutcome, worst
 from bot.trigger.entry import Entry
@@ -139,6 +138,11 @@ class _Posting:
         if self.unpublished:
             return tuple(Offer(each, withheld="the code host did not say where the branch stands") for each in repairs)
         other = self.findings.tested not in ("", claim.trigger.sha)
+        if other and not self._is_merged(self.findings.tested):
+            stranger = (
+                f"it was verified on {self.findings.tested[:12]}, which does not hold the commit that was claimed"
+            )
+            return tuple(Offer(refused(each, stranger)) for each in repairs)
         desk = Desk(
             claim=claim,
             result=self.result,
@@ -153,6 +157,12 @@ class _Posting:
             several=len(repairs) > 1,
         )
         return tuple(self._offer(desk, repair) for repair in repairs)
+
+    def _is_merged(self, tested: str) -> bool:
+        """Whether the head is part of what was tested, by the code host's word: the analyzing job's does not count."""
+        sha = self.claim.trigger.sha
+        between = self._try("look at the merge that was tested", lambda: self.forge.compare(sha, tested), decisive=True)
+        return between is not None and between.behind_by == 0
 
     def _offer(self, desk: Desk, repair: RepairResult) -> Offer:
         made = self._try("offer the fix", lambda: offer(desk, repair), decisive=True)
@@ -195,6 +205,10 @@ class _Posting:
         """One commit for both. An attempt whose fix is not out for want of an answer stays open in the ledger."""
         if self.unpublished:
             return
+        if result != self.result:  # what is kept says what became of it, not what the analysis hoped
+            self.kit = keep.pack(self.claim, result, self.trace, self.forge.server_url, self.forge.repository)
+        # Without a bundle nobody can say what was spent: what was allowed stays on the books.
+        minutes = None if self.refused else round(sum(result.seconds.values()) / 60, 2)
         known = self._try(
             "write the ledger and keep the trace",
             lambda: self.ledger.end(
@@ -202,8 +216,8 @@ class _Posting:
                 outcome=result.outcome.value,
                 reason="" if result.reason is None else result.reason.value,
                 fingerprints=[each.fingerprint for each in result.repairs if each.fingerprint],
-                minutes=round(sum(result.seconds.values()) / 60, 2),
-                cost_usd=result.cost_usd,
+                minutes=minutes,
+                cost_usd=None if self.refused else result.cost_usd,
                 pull_requests=[each.pull_request.number for each in offers if each.pull_request is not None],
                 also=self.kit.files,
             ),
@@ -253,18 +267,10 @@ class _Posting:
 
     def _check(self, result: Result, report: Report) -> None:
         summary = ending.body(report, 60_000)
-        annotations = checks.suspicions(self._locations())
+        annotations = checks.suspicions(checks.locations(self.explanation, self.trace))
         check = checks.ended(self.claim, result.outcome, result.reason, summary, annotations)
         answer = self._try("set the check run", lambda: self.forge.check(check, self.claim.check_run))
         self._refusal("the check run (it needs checks: write)", answer)
-
-    def _locations(self) -> tuple[Mapping[str, JsonValue], ...]:
-        """Data of the `locations` events, or the causes of a diagnosis; the trace was read and found whole before."""
-        if self.explanation is not None:
-            causes = self.explanation.get("causes")
-            return tuple(each for each in causes if isinstance(each, Mapping)) if isinstance(causes, list) else ()
-        lines = (line for line in self.trace.split(b"\n") if b'"kind": "locations"' in line)
-        return tuple(each for line in lines if isinstance(each := json.loads(line), Mapping))
 
     # --- one part at a time -----------------------------------------------------------------------------------------
 

@@ -12,9 +12,18 @@ from bot.publish.untrusted import cell
 from bot.trigger.types import Claim
 
 INTERVAL = 5.0
-"""Seconds between two edits, save when an attempt begins or ends."""
+"""Seconds between two edits at least, save when an attempt begins or ends."""
+RARER = 0.05
+"""Share of the time so far that is waited at least: the host counts edits by the hour, and long runs can wait."""
 
-_TURNS = (EventKind.EVIDENCE, EventKind.PROPOSAL, EventKind.ATTEMPT, EventKind.OUTCOME)
+_TURNS = (EventKind.EVIDENCE, EventKind.PROPOSAL, EventKind.ATTEMPT)
+_PHASES: Mapping[EventKind, str] = {
+    EventKind.EVIDENCE: "looking for the cause",
+    EventKind.LOCATIONS: "looking for a fix",
+    EventKind.PROPOSAL: "proving a fix",
+    EventKind.ATTEMPT: "deciding what comes next",
+    EventKind.OUTCOME: "writing down the result",
+}
 _MOST_FAULTS = 3
 
 
@@ -31,7 +40,8 @@ def waiting(claim: Claim) -> str:
 
 
 class ProgressComment:
-    """Implements Recorder. Shows each turn of an attempt at once, what lies between at most every INTERVAL seconds.
+    """Implements Recorder. Shows each turn of an attempt at once, what lies between at most every INTERVAL seconds, and
+    more rarely the longer it lasts: some 80 edits in half an hour.
 
     An edit that fails never ends a repair: after three in a row none is tried any more, and `problem` says why.
     """
@@ -43,8 +53,10 @@ class ProgressComment:
         self._forge = forge
         self._clock = clock
         self._progress = Progress()
+        self._phase = "starting"
         self._shown = ""
-        self._last = clock.monotonic() - INTERVAL
+        self._began = clock.monotonic()
+        self._last = self._began - INTERVAL
         self._faults = 0
         self._events = 0
 
@@ -52,14 +64,16 @@ class ProgressComment:
         """Take an event in, and edit the comment where it is time to."""
         self._events += 1
         self._progress.feed(kind, data)
+        self._phase = _PHASES.get(kind, self._phase)
         now = self._clock.monotonic()
-        if self._faults < _MOST_FAULTS and (kind in _TURNS or now - self._last >= INTERVAL):
+        pause = max(INTERVAL, RARER * (now - self._began))
+        if self._faults < _MOST_FAULTS and (kind in _TURNS or now - self._last >= pause):
             self._show(now)
         return self._events
 
     def _show(self, now: float) -> None:
         progress = self._progress
-        text = _body(self._claim, progress.doing, progress.where(), progress.gates, progress.spent())
+        text = _body(self._claim, progress.doing or self._phase, progress.where(), progress.gates, progress.spent())
         if text == self._shown:
             return
         self._last, self._shown = now, text
@@ -84,7 +98,7 @@ def _body(claim: Claim, doing: str, where: str, gates: Mapping[str, str], spent:
         progress_marker(claim.attempt),
         f"**grokfix is looking into it** ([the run]({claim.run_url})).",
         "",
-        f"- Now: {cell(' · '.join(filter(None, (where, doing))) or 'between two steps', 200)}",
+        f"- Now: {cell(' · '.join(filter(None, (where, doing))), 200)}",
     ]
     if sha:
         lines.append(f"- Commit: {sha}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -51,8 +52,8 @@ def _subject(result: Result) -> str:
     """The title before it is made harmless."""
     first = result.repairs[0] if result.repairs else None
     target = first.targets[0].node_id if first and first.targets else ""
-    cause = _first_sentence(first.root_cause) if first else ""
     more = f" (and {len(result.repairs) - 1} more)" if len(result.repairs) > 1 else ""
+    cause = _first_sentence(first.root_cause, _TITLE - len("Needs review: ") - len(more)) if first else ""
     match result.outcome:
         case RunOutcome.REPAIRED:
             text = f"Fix: {cause or target or 'the failing tests'}"
@@ -75,9 +76,14 @@ def pull_request_body(result: Result, limit: int = LIMIT, context: PublishContex
     return bounded(body, limit - 120, whole="result.json")
 
 
-def _first_sentence(text: str) -> str:
-    first = text.strip().split("\n", 1)[0]
-    return first.split(". ", 1)[0].rstrip(".")
+def _first_sentence(text: str, limit: int) -> str:
+    """The first sentence; of one longer than `limit` characters, the clauses that fit, if any do."""
+    first = text.strip().split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
+    if len(first) <= limit:
+        return first
+    clauses = (first[: end.start()] for end in re.finditer("[:;,] ", first[: limit + 2]))
+    whole = [each for each in clauses if len(each) >= limit // 4 and each.count("`") % 2 == 0]
+    return whole[-1] if whole else first
 
 
 class _Body:

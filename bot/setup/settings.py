@@ -13,12 +13,17 @@ from bot.setup.files import SETTINGS_PATH
 
 def read_settings(text: str | None, name: str, environment: Mapping[str, str]) -> Settings:
     """As `config.load`, but a setup_secret that this environment lacks is no fault: it is the workflow's to give."""
+    return config.load(text, name, with_secrets(text, name, environment))
+
+
+def with_secrets(text: str | None, name: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, in which every setup_secret that the settings name stands at least as an empty one."""
     if text is None:
-        return config.load(None, name, environment)
+        return environment
     from bot import config_file
 
     named = (secret for suite in config_file.parse(text, name).suites for secret in suite.setup_secrets)
-    return config.load(text, name, {**dict.fromkeys(named, ""), **environment})
+    return {**dict.fromkeys(named, ""), **environment}
 
 
 def settings_of(root: Path, environment: Mapping[str, str]) -> Settings:

@@ -115,7 +115,7 @@ class Ledger:
         outcome: str,
         reason: str = "",
         fingerprints: Sequence[str] = (),
-        minutes: float,
+        minutes: float | None,
         cost_usd: float | None,
         pull_requests: Sequence[int] = (),
         also: Mapping[str, bytes] | None = None,
@@ -142,7 +142,7 @@ class Ledger:
                 outcome=outcome,
                 reason=reason,
                 fingerprints=tuple(dict.fromkeys(fingerprints)),
-                minutes=minutes,
+                minutes=entry.minutes if minutes is None else minutes,
                 cost_usd=entry.cost_usd if cost_usd is None else cost_usd,
                 pull_requests=tuple(dict.fromkeys(pull_requests)),
             )
@@ -162,6 +162,10 @@ class Ledger:
             )
 
         self._update(change, "Ledger: stopped by a command")
+
+    def stopped(self, attempt: str) -> bool:
+        """Whether a person has stopped it. Two calls, of which `end` need not repeat the second."""
+        return any(entry.attempt == attempt and entry.state is State.STOPPED for entry in self.entries())
 
     def running(self, pull_request: int) -> tuple[Entry, ...]:
         """Attempts for a pull request that did not end and may be running."""

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from bot.config import TriggerLimits
 from bot.trigger.entry import Entry
-from bot.trigger.types import Trigger
+from bot.trigger.types import Trigger, TriggerKind
 
 DAY = 86_400.0
 MOST_EXHAUSTED = 200
 """Fingerprints that one claim carries."""
+STRANGERS = 0.5
+"""Share of a day after which failed runs of forks wait: whoever sends pull requests could else use up the day of those
+who may ask."""
 _UNKNOWN = "a failure that nobody has seen"
 
 
@@ -23,11 +26,14 @@ def exceeded(entries: Sequence[Entry], trigger: Trigger, limits: TriggerLimits, 
     if same >= limits.per_pull_request:
         return _sentence(f"{same} runs were begun for this pull request", "per_pull_request", limits.per_pull_request)
     today = [entry for entry in entries if entry.begun > now - DAY]
-    if len(today) >= limits.per_day:
-        return _sentence(f"{len(today)} runs were begun in the last 24 hours", "per_day", limits.per_day)
+    share = STRANGERS if trigger.is_fork and trigger.kind is TriggerKind.RUN else 1.0
+    if len(today) >= limits.per_day * share:
+        return _sentence(f"{len(today)} runs were begun in the last 24 hours", "per_day", limits.per_day, share)
     minutes = sum(entry.minutes for entry in today)
-    if minutes >= limits.per_day_minutes:
-        return _sentence(f"{minutes:.0f} minutes went in the last 24 hours", "per_day_minutes", limits.per_day_minutes)
+    if minutes >= limits.per_day_minutes * share:
+        return _sentence(
+            f"{minutes:.0f} minutes went in the last 24 hours", "per_day_minutes", limits.per_day_minutes, share
+        )
     cost = sum(entry.cost_usd or 0.0 for entry in today)
     if limits.per_day_cost_usd is not None and cost >= limits.per_day_cost_usd:
         return _sentence(
@@ -79,5 +85,6 @@ def _branch(trigger: Trigger) -> tuple[str, str]:
     return trigger.head_repository.lower(), trigger.branch
 
 
-def _sentence(found: str, key: str, limit: float) -> str:
-    return f"{found}, and `limits.{key}` is {limit:g}."
+def _sentence(found: str, key: str, limit: float, share: float = 1.0) -> str:
+    of_strangers = "" if share == 1.0 else f", of which forks' runs may use {share:.0%}"
+    return f"{found}, and `limits.{key}` is {limit:g}{of_strangers}."

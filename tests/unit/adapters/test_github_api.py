@@ -326,6 +326,26 @@ def test_a_commit_is_left_to_github_to_sign_and_odd_bytes_go_as_blobs() -> None:
         forge.close()
 
 
+def test_what_we_wrote_ourselves_is_not_asked_for() -> None:
+    def answer(request: Request) -> Response:
+        if request.method == "GET":
+            return Response(200, {"type": "file", "encoding": "base64", "content": "dG9sZA=="})
+        return Response(201, {"sha": request.path.rpartition("/")[2], "tree": {"sha": "made"}})
+
+    files = {"small": FileWrite(b"ours"), "gone": FileWrite(None), "link": FileWrite(b"small", "120000")}
+    with scripted(answer) as host:
+        forge = host.forge()
+        commit = forge.create_commit(None, files | {"large": FileWrite(b"x" * 300_000)}, "Keep")
+        assert isinstance(commit, str)
+        made = len(host.asked)
+        assert (forge.file("small", commit), forge.file("gone", commit)) == (b"ours", None)
+        assert len(host.asked) == made
+        for name in ("link", "large", "other"):
+            assert forge.file(name, commit) == b"told"
+        assert forge.file("small", "main") == b"told"
+        forge.close()
+
+
 def test_a_cut_listing_is_an_error() -> None:
     with scripted(Response(200, {"tree": [], "truncated": True})) as host:
         forge = host.forge()

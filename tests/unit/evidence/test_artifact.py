@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.evidence.artifact import ArchiveLimits, reports
+from bot.evidence.artifact import ArchiveLimits, members, reports
 from bot.evidence.junit import read_junit
 from bot.evidence.types import Problem
 
@@ -168,3 +168,34 @@ def test_junit_reader_takes_archives_as_ci_keeps_them(tmp_path: Path) -> None:
     report = read_junit([path])
     assert {case.id.name for case in report} == {"b", "c"}
     assert any("leads out" in problem.message for problem in report.problems)
+
+
+# --- files of known name ----------------------------------------------------------------------------------------------
+
+
+def test_only_wanted_members_are_read() -> None:
+    data = archive({"a.json": b"1", "../b.json": b"2", "c": b"3"}).getvalue()
+    assert members(data, {"a.json": 10, "absent": 10}) == {"a.json": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no readable archive"),
+        (archive({}, link="a.json").getvalue(), "symbolic link"),
+        (archive({"a.json": b"x" * 11}).getvalue(), "unpacks to more than 10 bytes"),
+        (zip64(30_000).getvalue(), "too many"),
+    ],
+)
+def test_hostile_members_are_refused_in_words(data: bytes, said: str) -> None:
+    found = members(data, {"a.json": 10})
+    assert isinstance(found, str) and said in found
+
+
+def test_a_member_that_is_damaged_anywhere_raises_nothing() -> None:
+    """One bundle that cannot be unpacked must not stop every later run that looks after it."""
+    good = archive({"a.json": bytes(range(256)) * 4}).getvalue()
+    for at in range(len(good)):
+        for byte in (0x00, 0xFF):
+            found = members(good[:at] + bytes([byte]) + good[at + 1 :], {"a.json": 2_000})
+            assert isinstance(found, str | dict)

@@ -188,6 +188,9 @@ def _repair(result: Result, **changes: object) -> Result:
             for name in GateName
         ),
         (lambda result: replace(result, repairs=result.repairs * 2), "same failure"),
+        (lambda result: replace(result, repairs=()), "none of its repairs is that"),
+        (lambda result: replace(result, repairs=(), outcome=RunOutcome.NEEDS_REVIEW), "none of its repairs is that"),
+        (lambda result: replace(result, patch=result.patch + "\n"), "as a whole"),
     ],
 )
 def test_a_repair_that_its_gates_do_not_carry(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.errors import ForgeError
 from bot.ports import Comment, Denied, EventKind
-from bot.publish.progress_comment import INTERVAL, ProgressComment, begin
+from bot.publish.progress_comment import INTERVAL, RARER, ProgressComment, begin
 from tests.unit.publish.sample import play
 from tests.unit.publish.world import World, make
 
@@ -39,9 +39,11 @@ def test_it_shows_attempt_gates_and_cost(tmp_path: Path) -> None:
     it, comment_view, comment = begun(tmp_path)
     seen: list[str] = []
 
+    began = it.clock.monotonic()
+
     class Watched:
         def record(self, kind: EventKind, **data: object) -> int:
-            it.clock.sleep(INTERVAL)
+            it.clock.sleep(max(INTERVAL, 2 * RARER * (it.clock.monotonic() - began)))
             number = comment_view.record(kind, **data)  # type: ignore[arg-type]
             seen.append(body(it, comment))
             return number
@@ -63,6 +65,14 @@ def test_edits_are_rare_and_turns_are_shown_at_once(tmp_path: Path) -> None:
     assert 3 <= it.forge.count("edit_comment") - edits <= 200 * 0.1 / INTERVAL + 1
     view.record(EventKind.PROPOSAL, attempt=2, engine="model", root_cause="@org")
     assert "attempt 2 of 3" in body(it, comment)
+
+
+def test_a_long_run_does_not_use_up_the_hosts_patience(tmp_path: Path) -> None:
+    it, view, _ = begun(tmp_path)
+    for number in range(1800):
+        it.clock.sleep(1)
+        view.record(EventKind.SANDBOX_RUN, phase="started", purpose=f"run {number}")
+    assert 40 <= it.forge.count("edit_comment") <= 100
 
 
 def test_hostile_events_are_shown_harmless(tmp_path: Path) -> None:

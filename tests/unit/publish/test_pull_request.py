@@ -153,6 +153,21 @@ def test_title(result: Result, title: str) -> None:
     assert pull_request_title(result) == title
 
 
+@pytest.mark.parametrize(
+    ("cause", "title"),
+    [
+        ("The loop stops early. More.", "Fix: The loop stops early"),
+        (f"`rate` is read from the wrong column: {'it ' * 30}", "Fix: `rate` is read from the wrong column"),
+        (f"A table, `{{a: b, {'c, ' * 40}}}`, is wrong", "Fix: A table, `{a: b, " + "c, " * 40),
+        ("x" * 200, "Fix: " + "x" * 200),
+    ],
+)
+def test_a_title_ends_where_a_clause_ends(cause: str, title: str) -> None:
+    shown = pull_request_title(replace(REPAIRED, repairs=(replace(REPAIR, root_cause=cause),)))
+    assert len(shown) <= 100
+    assert shown == title or title.startswith(shown.removesuffix("…").rstrip())
+
+
 def _hostile(text: str) -> Result:
     test = TestId("tests/test_x.py", "tests.test_x", f"test[{text}]")
     repair = RepairResult(

@@ -269,6 +269,18 @@ def test_limits_of_a_day(limits: TriggerLimits, spent: dict[str, float], said: s
     assert isinstance(world.begin(claim(4)), Begun)
 
 
+def test_strangers_cannot_use_up_the_day_of_those_who_may_ask() -> None:
+    world = World(TriggerLimits(per_day=4, per_pull_request=100))
+    for number in (1, 2):
+        assert isinstance(world.begin(claim(number, fork="stranger/shop", branch=f"b{number}")), Begun)
+    refused = world.begin(claim(3, fork="another/shop", branch="c"))
+    assert isinstance(refused, Exhausted)
+    assert refused.message.endswith("`limits.per_day` is 4, of which forks' runs may use 50%.")
+    for number in (4, 5):
+        assert isinstance(world.begin(claim(number)), Begun)
+    assert isinstance(world.begin(claim(6)), Exhausted)
+
+
 def test_what_runs_and_what_crashed_counts_with_all_that_it_may_spend() -> None:
     world = World(TriggerLimits(per_day_minutes=60), spends=RepairLimits(minutes=30))
     assert isinstance(world.begin(claim(1)), Begun)
