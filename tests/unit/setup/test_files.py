@@ -47,9 +47,9 @@ def test_settings_with_their_signs_taken_away_are_the_defaults_too() -> None:
 
 
 def test_settings_have_every_key() -> None:
-    """What a price or a service looks like is shown in prose: it has no default."""
+    """What a price, a provider or a service looks like is shown in prose: it has no default."""
     shown = set(keys_of(yaml.safe_load(MARK.sub("", settings_text()))))
-    known = {key for key in keys(File) if not key.startswith(("model.prices.", "suites.services."))}
+    known = {key for key in keys(File) if not key.startswith(("model.prices.", "model.providers.", "suites.services."))}
     assert shown == known
 
 
