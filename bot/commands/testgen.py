@@ -29,7 +29,7 @@ from bot.config import Settings
 from bot.errors import SandboxError
 from bot.ports import EventKind, Model, Recorder, Sandbox
 from bot.publish.terminal import LiveView
-from bot.publish.tests_report import files_of, render_json, render_text, summary
+from bot.publish.tests_report import files_of, render_json, render_markdown, render_text, summary
 from bot.reproduce import Job, Prepared, Stages, Tools, prepare
 from bot.testgen.calls import CallWriter
 from bot.testgen.generate import Task, generate
@@ -42,7 +42,7 @@ from bot.trace.redact import Redactor
 from bot.trace.tee import Redacting, Tee
 from bot.workspace.git import Repository
 
-REPORT, PATCH = "tests.json", "tests.patch"
+REPORT, PATCH, PAGE = "tests.json", "tests.patch", "tests.md"
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -154,9 +154,13 @@ def _writers(
 
 
 def write_results(folder: Path, done: Generated, redactor: Redactor) -> dict[str, str]:
-    """Report, patch, the new files below `files/`, and the trace's page; returns the new files."""
+    """Reports, patch, new files below `files/`, and the trace's page; returns the new files."""
     files = files_of(done)
-    texts = {REPORT: redactor.redact(render_json(done)), "trace.html": render_trace(read_trace(folder / output.TRACE))}
+    texts = {
+        REPORT: redactor.redact(render_json(done)),
+        PAGE: redactor.redact(render_markdown(done)),
+        "trace.html": render_trace(read_trace(folder / output.TRACE)),
+    }
     if done.applied is not None:
         texts[PATCH] = redactor.redact(done.applied.patch.text)
     texts |= {f"files/{path}": redactor.redact(text) for path, text in files.items()}
