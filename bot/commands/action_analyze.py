@@ -15,7 +15,7 @@ from bot.commands import output
 from bot.commands.action_material import Material, gather
 from bot.commands.action_output import say
 from bot.commands.action_site import Site
-from bot.commands.compose import chosen_sandbox, interruptible, suite_of
+from bot.commands.compose import chosen_sandbox, interruptible, model_of, suite_of
 from bot.commands.explain import explanation_of
 from bot.commands.work import work
 from bot.config import Settings
@@ -32,7 +32,7 @@ from bot.publish.terminal import LiveView
 from bot.reproduce import Job, Reproduced, Stages, Tools, reproduce
 from bot.result import RepairResult, Result, RunOutcome, SandboxInfo
 from bot.run import run
-from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, TriggerKind, WrongCommand
+from bot.trigger.types import Claim, Command, Explain, Fix, Flaky, Retry, Test, TriggerKind, WrongCommand
 
 OVER = (RunOutcome.NO_FAILURES, RunOutcome.NOT_REPRODUCED, RunOutcome.STOPPED)
 
@@ -81,7 +81,7 @@ class _Done:
 def _declined(site: Site, claim: Claim, material: Material) -> _Done | None:
     """What the evidence alone decides before anything is run."""
     command, wanted = claim.trigger.command, material.wanted
-    if isinstance(command, Explain | Flaky):
+    if isinstance(command, Explain | Flaky | Test):
         return None
     on_base = set(material.on_base.failing) if material.on_base is not None else set()
     if wanted and not claim.asked and {case.id for case in wanted} <= on_base:
@@ -145,6 +145,8 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
         do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
         if isinstance(command, Explain | Flaky) or _is_strangers(claim):
             do = holder.explain
+        elif isinstance(command, Test):
+            do = holder.tests
         ended = work(
             job,
             settings,
@@ -205,6 +207,25 @@ class _Holder:
             usage=tools.budget.spent,
             seconds=dict(stages.seconds),
             sandbox=SandboxInfo(tools.sandbox.name, isolated, told.sandbox),
+            commit=tools.repository.head,
+            version=__version__,
+        )
+
+    def tests(self, job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
+        """Tests for what the pull request changes; they are shown, and pushed nowhere."""
+        from bot.commands.testgen import new_tests
+        from bot.publish.tests_report import render_json as tests_json
+
+        redactor = self._site.redactor
+        done = new_tests(job, settings, tools, stages, model_of(settings, tools.clock), redactor)
+        self.explanation = json.loads(redactor.redact(tests_json(done)))
+        return Result(
+            RunOutcome.GAVE_UP if done.problem else RunOutcome.NO_FAILURES,
+            reason=StopReason.INFRASTRUCTURE if done.problem else None,
+            message=done.problem,
+            usage=done.usage,
+            seconds=dict(stages.seconds),
+            sandbox=SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, done.sandbox),
             commit=tools.repository.head,
             version=__version__,
         )

@@ -14,7 +14,7 @@ from bot.evidence.ci_history import OnBase, base_runs, last_green, on_base
 from bot.evidence.junit import expand
 from bot.evidence.types import TestCase
 from bot.publish.bundle import Findings
-from bot.trigger.types import Claim, Trigger, TriggerKind
+from bot.trigger.types import Claim, Test, Trigger, TriggerKind
 from bot.workspace.fetch import fetch
 from bot.workspace.git import Repository
 
@@ -41,6 +41,8 @@ def gather(site: Site, claim: Claim) -> Material:
     """ForgeError, ConfigError: the run or the commits cannot be had; there is nothing to analyze then."""
     if claim.trigger.kind is TriggerKind.STEP:
         return _of_step(site, claim)
+    if isinstance(claim.trigger.command, Test):
+        return _of_change(site, claim)
     return _of_run(site, claim)
 
 
@@ -88,6 +90,22 @@ def _log_path(site: Site, workspace: Path) -> str | None:
     if not path.is_relative_to(workspace.resolve()):
         raise ConfigError(f"input log is {site.inputs.log[:200]!r}, which leads out of the workspace")
     return str(path)
+
+
+def _of_change(site: Site, claim: Claim) -> Material:
+    """A pull request as it would be merged, and in `good` what it would be merged into: between the two lies what the
+    pull request itself changes, whatever its base branch has gained meanwhile."""
+    trigger = claim.trigger
+    merge = f"refs/pull/{trigger.pull_request}/merge"
+    merged = _fetched(site, [(merge,)])
+    parents = merged.parents("HEAD")
+    if len(parents) != 2 or parents[1] != trigger.sha:
+        raise ConfigError(
+            f"the merge of the pull request is not of its head {trigger.sha[:12]}: it has moved, or conflicts with its "
+            "base; ask again when the conflict is solved"
+        )
+    repository = _fetched(site, [(merged.head, parents[0])])
+    return Material(repository, None, parents[0], Findings(tested=repository.head, merged_with=parents[0]))
 
 
 def _of_run(site: Site, claim: Claim) -> Material:

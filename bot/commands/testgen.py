@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -28,8 +29,9 @@ from bot.commands.compose import (
 from bot.config import Settings
 from bot.errors import SandboxError
 from bot.ports import EventKind, Model, Recorder, Sandbox
+from bot.publish import tests_markdown
 from bot.publish.terminal import LiveView
-from bot.publish.tests_report import files_of, render_json, render_markdown, render_text, summary
+from bot.publish.tests_report import files_of, render_json, render_text, summary
 from bot.reproduce import Job, Prepared, Stages, Tools, prepare
 from bot.testgen.calls import CallWriter
 from bot.testgen.generate import Task, generate
@@ -103,19 +105,7 @@ def write_tests(
         )
         with interruptible(sandbox):
             sandbox.sweep()
-            before = repository.checkout(job.good)
-            with prepare(job, settings, tools, Stages(tools.clock)) as ready:
-                task = Task(
-                    ready.bench,
-                    job.good,
-                    before,
-                    ready.changed,
-                    _writers(settings, tools, ready, model, redactor),
-                    settings.protect,
-                    max(1, round(settings.sandbox.limits.cpus)),
-                )
-                done = generate(task)
-        done = replace(done, usage=tools.budget.spent, model="" if model is None else model.name)
+            done = new_tests(job, settings, tools, Stages(tools.clock), model, redactor)
         recorder.record(
             EventKind.OUTCOME,
             outcome="tests",
@@ -124,6 +114,25 @@ def write_tests(
             patch=None if done.applied is None else done.applied.patch.text,
         )
         return done
+
+
+def new_tests(
+    job: Job, settings: Settings, tools: Tools, stages: Stages, model: Model | None, redactor: Redactor
+) -> Generated:
+    """Tests for what changed from `job.good` to the revision of the job."""
+    before = tools.repository.checkout(job.good)
+    with prepare(job, settings, tools, stages) as ready, stages.measure("tests"):
+        task = Task(
+            ready.bench,
+            job.good,
+            before,
+            ready.changed,
+            _writers(settings, tools, ready, model, redactor),
+            settings.protect,
+            max(1, round(settings.sandbox.limits.cpus)),
+        )
+        done = generate(task)
+    return replace(done, usage=tools.budget.spent, model="" if model is None else model.name)
 
 
 def _writers(
@@ -158,7 +167,7 @@ def write_results(folder: Path, done: Generated, redactor: Redactor) -> dict[str
     files = files_of(done)
     texts = {
         REPORT: redactor.redact(render_json(done)),
-        PAGE: redactor.redact(render_markdown(done)),
+        PAGE: redactor.redact(tests_markdown.render(json.loads(render_json(done)))),
         "trace.html": render_trace(read_trace(folder / output.TRACE)),
     }
     if done.applied is not None:

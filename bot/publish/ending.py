@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.ports import Denied, JsonValue, PullRequest
-from bot.publish import explain_markdown
+from bot.publish import explain_markdown, tests_markdown
 from bot.publish.context import PublishContext, circumstances, evidence_kept, not_opened
 from bot.publish.untrusted import bounded, cell, code, fence, markdown
 from bot.publish.words import duration, outcome_words, plural, reason_words, spent
@@ -79,7 +79,8 @@ def _parts(report: Report, diff: int) -> Iterator[str]:
     yield _headline(report)
     yield from circumstances(report.context)
     if report.explanation is not None:
-        yield explain_markdown.render(report.explanation)
+        wrote_tests = report.explanation.get("format") == tests_markdown.FORMAT
+        yield (tests_markdown if wrote_tests else explain_markdown).render(report.explanation)
     for offer in report.offers[:_SHOWN]:
         yield from _offer(offer, report, diff)
     offered = {offer.repair.fingerprint for offer in report.offers}

@@ -1,4 +1,4 @@
-"""What test generation came to: for a terminal, for machines, and for a pull request."""
+"""What test generation came to, for a terminal and for machines; for people on a code host see tests_markdown."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import textwrap
 from collections.abc import Iterator
 
 from bot.ports import JsonValue
-from bot.publish.untrusted import code, code_cell, log, markdown, one_line
+from bot.publish.tests_markdown import FORMAT
+from bot.publish.untrusted import log
 from bot.testgen.types import Author, Function, Generated, Outcome
 
-FORMAT = "grokfix-tests/1"
 _AUTHORS = {Author.MODEL: "written by the model", Author.CALLS: "characterisation: what the code does today"}
 _SURVIVORS = 5
 _DROPPED = 8
-_DEFECT = "it fails on the code as it is"
 
 
 def render_json(done: Generated) -> str:
@@ -24,6 +23,7 @@ def render_json(done: Generated) -> str:
         "commit": done.commit,
         "since": done.since,
         "problem": done.problem or None,
+        "summary": summary(done),
         "functions": [_function(each) for each in done.outcomes],
         "reached": [{"path": each.path, "name": each.qualname, "line": each.first} for each in done.reached],
         "patch": None if done.applied is None else done.applied.patch.text,
@@ -97,36 +97,6 @@ def render_text(done: Generated, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_markdown(done: Generated) -> str:
-    """For a pull request or a comment. What comes from the repository or a model stands neutralised."""
-    lines = [summary(done), ""]
-    if done.problem:
-        lines += [f"Nothing can be handed over: {_prose(done.problem)}", ""]
-    kept = [each for each in done.outcomes if each.path]
-    if kept:
-        lines += ["| function | tests | changes noticed | how |", "| --- | --- | --- | --- |"]
-        for each in kept:
-            how = "" if each.author is None else _AUTHORS[each.author]
-            row = (code_cell(each.function.qualname), str(len(each.kept)), f"{each.killed} of {each.mutants}", how)
-            lines.append(f"| {' | '.join(row)} |")
-        lines += ["", "Each test passed in three fresh boxes and was seen to fail in another one on changed code.", ""]
-    for each in done.outcomes:
-        defects = [one for one in each.dropped if one.why.startswith(_DEFECT)] if each.author is Author.MODEL else []
-        for one in defects[:_DROPPED]:
-            lines.append(f"- **Look at {code(each.function.qualname)}:** a test of the model's {_prose(one.why)}")
-        if each.path and each.survivors:
-            shown = "; ".join(_prose(one) for one in each.survivors[:_SURVIVORS])
-            lines.append(f"- {code(each.function.qualname)}: not noticed: {shown}{_more(each)}")
-        if not each.path:
-            lines.append(f"- {code(each.function.qualname)}: no test. {_prose(_sentence(each.why))}")
-    if any(each.author is Author.CALLS for each in kept):
-        lines += [
-            "",
-            "Characterisation tests record what the code does today. Whether that is right is for you to say.",
-        ]
-    return "\n".join(lines).rstrip() + "\n"
-
-
 def _details(each: Outcome) -> Iterator[str]:
     if each.path:
         how = "" if each.author is None else f" ({_AUTHORS[each.author]})"
@@ -155,17 +125,9 @@ def _more(each: Outcome) -> str:
     return f"; and {left} more" if left > 0 else ""
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
 def _place(function: Function) -> str:
     return f"{function.path}:{function.first}"
 
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _prose(text: str) -> str:
-    return markdown(one_line(text, 300))

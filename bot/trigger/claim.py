@@ -44,7 +44,7 @@ def claim(
     if refusal := authorise(trigger, forge, settings.triggers):
         return refusal
     match trigger.command:
-        case Help() | Test() | WrongCommand():
+        case Help() | WrongCommand():
             return Answered(trigger.command)
         case Stop():
             return _stop(trigger, forge, clock, own)
@@ -59,7 +59,7 @@ def claim(
         attempt=attempt_id(resolved, own),
         run_url=own.url,
         diagnosis_only=(resolved.is_fork and resolved.kind is not TriggerKind.COMMENT)
-        or isinstance(resolved.command, Explain | Flaky),
+        or isinstance(resolved.command, Explain | Flaky | Test),
         asked=asked,
     )
     if resolved.is_fork and resolved.kind is TriggerKind.STEP:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.trigger.types import Claim, Explain, Flaky, OwnRun, Trigger, TriggerKind
+from bot.trigger.types import Claim, Explain, Flaky, OwnRun, Test, Trigger, TriggerKind
 
 
 class State(StrEnum):
@@ -60,10 +60,12 @@ def attempt_id(trigger: Trigger, own: OwnRun) -> str:
 
 
 def request_kind(trigger: Trigger) -> str:
-    """What two claims on one commit must share to be in each other's way: "repair", "explain" or "flaky"."""
+    """What two claims on one commit must share to be in each other's way: "repair", "explain", "flaky" or "test"."""
     match trigger.command:
         case Explain():
             return "explain"
         case Flaky():
             return "flaky"
+        case Test():
+            return "test"
     return "repair"

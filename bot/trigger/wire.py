@@ -98,7 +98,11 @@ class _Flaky(_Strict):
     tests: _Tests
 
 
-_Command = Annotated[_Fix | _Explain | _Retry | _Flaky, Field(discriminator="name")]
+class _Test(_Strict):
+    name: Literal["test"]
+
+
+_Command = Annotated[_Fix | _Explain | _Retry | _Flaky | _Test, Field(discriminator="name")]
 
 
 class _Trigger(_Strict):
@@ -199,7 +203,9 @@ def _command_data(command: Command | WrongCommand | None) -> JsonValue:
             return {"name": "retry", "fix": _command_data(fix)}
         case Flaky(tests):
             return {"name": "flaky", "tests": tests}
-        case Stop() | Test() | Help() | WrongCommand():
+        case Test():
+            return {"name": "test"}
+        case Stop() | Help() | WrongCommand():
             raise AssertionError(f"{type(command).__name__} needs no attempt and is never claimed")
     assert_never(command)
 
@@ -287,7 +293,7 @@ def _to_claim(found: _Claim) -> Claim:
     )
 
 
-def _to_command(told: _Fix | _Explain | _Retry | _Flaky) -> Command:
+def _to_command(told: _Fix | _Explain | _Retry | _Flaky | _Test) -> Command:
     match told:
         case _Fix():
             return _to_fix(told)
@@ -297,6 +303,8 @@ def _to_command(told: _Fix | _Explain | _Retry | _Flaky) -> Command:
             return Retry(_to_fix(told.fix))
         case _Flaky():
             return Flaky(told.tests)
+        case _Test():
+            return Test()
     assert_never(told)
 
 

@@ -19,7 +19,7 @@ from bot.publish.markers import marker
 from bot.result import RunOutcome
 from bot.trace.read import read_trace
 from bot.trigger.grammar import read_comment
-from bot.trigger.types import Answered, Command, Declined, Flaky, Help, Stop, Test, WrongCommand
+from bot.trigger.types import Answered, Command, Declined, Flaky, Help, Stop, WrongCommand
 from tests.unit.publish.sample import GAVE_UP, REPAIR, REPAIRED
 from tests.unit.publish.test_untrusted import HOSTILE, _acting
 from tests.unit.publish.world import make
@@ -31,7 +31,6 @@ from tests.unit.publish.world import make
     ("command", "wanted"),
     [
         (Help(), "believes no repair that it has not seen red and then green"),
-        (Test(), "`/grok test` is not in this version"),
         (Flaky(), "`/grok flaky` is not in this version"),
         (Stop(), "nothing to stop"),
         (WrongCommand("`--base_url` is no option of fix."), "`--base_url` is no option of fix."),
@@ -42,7 +41,6 @@ def test_answers(command: Command | WrongCommand, wanted: str) -> None:
     assert body.startswith("<!-- grokfix:reply 41 -->\n") and wanted in body
     assert read_comment(body) is None  # our own words start nothing, whoever's token posts them
     assert ("- `/grok fix" in body) == (not isinstance(command, Stop))
-    assert "- `/grok test" not in body or not isinstance(command, Test)
 
 
 def test_stopped_runs_are_linked_and_refusals_posted_as_they_are() -> None:

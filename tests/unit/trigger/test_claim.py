@@ -86,7 +86,7 @@ def test_a_comment_is_claimed_and_seen() -> None:
     assert [call.method for call in forge.calls].index("react") < [c.method for c in forge.calls].index("create_commit")
 
 
-@pytest.mark.parametrize("command", [Explain(), Flaky()])
+@pytest.mark.parametrize("command", [Explain(), Flaky(), Test()])
 def test_what_only_looks_pushes_nothing(command: Command) -> None:
     forge = shop()
     assert claimed(ask(forge, said(forge.add_pull("feature"), command))).diagnosis_only
@@ -133,7 +133,7 @@ def test_a_token_that_cannot_write_begins_nothing_that_would_not_count() -> None
         ask(forge, red_main(forge))
 
 
-@pytest.mark.parametrize("command", [Help(), Test(), WrongCommand("It is wrong.")])
+@pytest.mark.parametrize("command", [Help(), WrongCommand("It is wrong.")])
 def test_commands_that_only_need_a_reply(command: Command | WrongCommand) -> None:
     forge = shop()
     assert ask(forge, said(1, command)) == Answered(command)
