@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bot.errors import ModelError
 from bot.evidence.delta import delta
+from bot.evidence.text import one_line
 from bot.evidence.types import TestReport
 from bot.patch.apply import apply_overlay
 from bot.patch.types import Applied, Refusal
@@ -39,8 +41,11 @@ class Task:
     jobs: int = 2
 
 
-def generate(task: Task, tell: Callable[[str], None] = lambda _: None) -> Generated:
-    """Tests for the changed functions that no test reaches. `tell` hears which function is at work."""
+def generate(task: Task) -> Generated:
+    """Tests for the changed functions that no test reaches.
+
+    A model that fails for good is not asked again; ModelError where nobody else can write and nothing was kept yet.
+    """
     bench, checkout = task.bench, task.bench.checkout
     done = Generated(checkout.commit, task.since, sandbox=bench.environment.description)
 
@@ -50,7 +55,6 @@ def generate(task: Task, tell: Callable[[str], None] = lambda _: None) -> Genera
     functions = changed_functions(task.changed, read, lambda path: text_of(task.before, path))
     if not functions:
         return done
-    tell("coverage of the suite")
     base, hits = bench.run_with_hits(None, purpose="the suite and what it reaches", spectrum=True)
     if base.report is None and not _has_no_tests(base):
         return replace(done, problem=f"the suite cannot be run, so nothing is known of what it reaches: {base.problem}")
@@ -59,47 +63,56 @@ def generate(task: Task, tell: Callable[[str], None] = lambda _: None) -> Genera
     covered = tuple(each for each in functions if reached(each, hits or LineHits({})))
     done = replace(done, reached=covered)
     outcomes: list[Outcome] = []
+    writers = list(task.writers)
     for function in [each for each in functions if each not in covered]:
         if len(outcomes) >= MOST_FUNCTIONS:
             outcomes.append(Outcome(function, why=f"not taken on: {MOST_FUNCTIONS} functions are the most for one run"))
         elif bench.seconds_left() <= 0:
             outcomes.append(Outcome(function, why="not taken on: the time is over (limits.minutes)"))
         else:
-            tell(function.qualname)
-            outcomes.append(_one(task, function, read, [each.path for each in outcomes if each.path]))
+            outcomes.append(_one(task, writers, function, read, outcomes))
     return _together(replace(done, outcomes=tuple(outcomes)), base.report, bench)
 
 
-def _one(task: Task, function: Function, read: Callable[[str], str | None], taken: Sequence[str]) -> Outcome:
+def _one(
+    task: Task,
+    writers: list[Writer],
+    function: Function,
+    read: Callable[[str], str | None],
+    earlier: Sequence[Outcome],
+) -> Outcome:
+    """What comes of one function. A writer that fails for good leaves `writers`."""
     bench = task.bench
-    unittest_style = bench.runtime.runner == "unittest"
     place = place_for(
         function,
         bench.checkout.entries,
         read,
-        taken,
+        [each.path for each in earlier if each.path],
         suite_path=bench.suite.path,
-        unittest_style=unittest_style,
+        unittest_style=bench.runtime.runner == "unittest",
     )
     if not all(part.isidentifier() for part in place.module.split(".")):
         return Outcome(function, why=f"{function.path} has no name that it can be imported by")
     prover = Prover(bench, task.protect, task.jobs)
-    best = Outcome(function, why="no writer is configured")
-    reasons = []
-    for writer in task.writers:
-        written = writer.write(function, place, bench)
+    best, reasons = Outcome(function), [] if writers else ["there is nobody left to write a test"]
+    for writer in tuple(writers):
+        try:
+            written = writer.write(function, place, bench)
+        except ModelError as error:
+            writers.remove(writer)
+            if not writers and not any(each.kept for each in earlier):
+                raise
+            written = Unwritten(f"the model cannot be asked any more: {one_line(str(error), 300)}")
         if isinstance(written, Unwritten):
             reasons.append(written.why)
-            best = replace(best, why="; ".join(reasons))
             continue
         judged = prover.judge(function, place, written)
         # what an earlier writer's tests showed stays: one that fails on the code as it is may have found a defect
         best = replace(judged, dropped=best.dropped + judged.dropped)
         if best.kept:
-            break
+            return replace(best, remarks=best.remarks + tuple(reasons))
         reasons.append(best.why)
-        best = replace(best, why="; ".join(reasons))
-    return best
+    return replace(best, why="; ".join(reasons))
 
 
 def _together(done: Generated, before: TestReport | None, bench: SandboxBench) -> Generated:

@@ -49,7 +49,18 @@ def project(folder: Path, added: str, tests: str = "") -> Path:
 
 
 def write_tests(repository: Path, out: Path, *more: str, **environment: str) -> dict[str, Any]:
-    arguments = (repository, "--since", "HEAD~1", "--sandbox", "process", "--output", out, "--format", "json", *more)
+    arguments: tuple[str | Path, ...] = (
+        repository,
+        "--since",
+        "HEAD~1",
+        "--sandbox",
+        "process",
+        "--output",
+        out,
+        "--format",
+        "json",
+        *more,
+    )
     done = grokfix("testgen", *arguments, cwd=repository, environment=environment, seconds=280)
     assert done.exit_code == 0, text(done)
     told = json.loads(done.stdout)
@@ -149,6 +160,20 @@ def test_hostile_and_useless_files_of_a_model_are_refused_and_named(tmp_path: Pa
     [double] = told["functions"]
     assert double["test_file"] is None and told["patch"] is None
     assert double["why"].startswith(("refused by rule", "none of the tests"))
+
+
+def test_where_the_model_cannot_be_asked_calls_take_over_and_it_is_said(tmp_path: Path) -> None:
+    added = "\n\ndef double(a: int) -> int:\n    return a * 2\n\n\ndef triple(a: int) -> int:\n    return a * 3\n"
+    repository = project(tmp_path / "repository", added)
+    with ModelServer([model_server.error(401, {"error": "no such key: sk-test-0123456789"})]) as server:
+        told = write_tests(
+            repository, tmp_path / "out", "--base-url", server.base_url, XAI_API_KEY="sk-test-0123456789"
+        )
+        assert len(server.requests) == 1  # it is not asked again for the second function
+    double, triple = told["functions"]
+    assert (double["author"], triple["author"]) == ("calls", "calls")
+    assert double["remarks"][0].startswith("the model cannot be asked any more")
+    assert "sk-test-0123456789" not in json.dumps(told)
 
 
 def test_nothing_to_do_and_unknown_revisions_are_said(tmp_path: Path) -> None:
