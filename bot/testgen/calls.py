@@ -20,7 +20,7 @@ from bot.testgen.types import Author, Function, Place, Unwritten, Written
 from bot.toolchains.types import Runtime, Toolchain
 
 SECONDS = 60.0
-MOST_TESTS = 12
+MOST_TESTS = 16
 """Written for one function, before those that notice nothing new are dropped."""
 MOST_OF_A_PATH = 4
 """Of these with the same lines executed."""
@@ -87,14 +87,17 @@ class CallWriter:
 
 
 def choose(seen: Sequence[_Seen]) -> list[_Seen]:
-    """The plainest call of every path through the function, then further ones with another result."""
+    """The plainest call of every path through the function, further ones with another result, then any, evenly spread:
+    where two results are all there are (true and false), only more calls come near the boundary between them."""
     groups: dict[tuple[tuple[int, ...], str], list[_Seen]] = {}
     for one in seen:
         group = groups.setdefault((one.lines, one.kind if one.kind != "raises" else one.text), [])
         if len(group) < MOST_OF_A_PATH and all(other.text != one.text for other in group):
             group.append(one)
     ranked = [group[rank] for rank in range(MOST_OF_A_PATH) for group in groups.values() if rank < len(group)]
-    return ranked[:MOST_TESTS]
+    others = [one for one in seen if one not in ranked]
+    left = max(0, MOST_TESTS - len(ranked))
+    return [*ranked, *others[:: max(1, len(others) // max(1, left))][:left]][:MOST_TESTS]
 
 
 def render(function: Function, place: Place, chosen: Sequence[_Seen]) -> Written:
