@@ -9,7 +9,7 @@ prefix: of each request of a whole repair, the share that is a byte-identical be
 first: tokens of the first request on real libraries (libraries.py) beside two baselines, with the same estimate.
 loop: seconds from the end of one reply to the next request's arrival, beside mini-swe-agent whose scripted replies do
 the same with bash; it is installed into a virtual environment of its own unless PYTHON has it. The floor is a loop of
-SDK calls that does nothing at all. Exit status 1 where a goal is missed.
+SDK calls that does nothing at all. With --container both run their commands in one image. Exit status 1 where a goal is missed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import itertools
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -51,18 +52,25 @@ from pathlib import Path
 import yaml
 from minisweagent import package_dir
 from minisweagent.agents.default import DefaultAgent
+from minisweagent.environments.docker import DockerEnvironment
 from minisweagent.environments.local import LocalEnvironment
 from minisweagent.models.litellm_model import LitellmModel
 
-url, folder, trajectory = sys.argv[1:]
+url, folder, trajectory, image = sys.argv[1:]
 config = yaml.safe_load((package_dir / "config" / "mini.yaml").read_text())
 del config["agent"]["mode"]
 endpoint = {"api_base": url, "api_key": "sk-scripted", "max_retries": 0}
 config["model"]["model_kwargs"] |= endpoint
 model = LitellmModel(model_name="openai/scripted", cost_tracking="ignore_errors", **config["model"])
-environment = LocalEnvironment(cwd=folder, **config["environment"])
+if image:
+    volume = ["--rm", "-v", folder + ":/project"]
+    environment = DockerEnvironment(image=image, cwd="/project", run_args=volume, **config["environment"])
+else:
+    environment = LocalEnvironment(cwd=folder, **config["environment"])
 agent = DefaultAgent(model, environment, output_path=Path(trajectory), **config["agent"])
 agent.run("test_codec.py::test_encode fails")
+if image:
+    environment.cleanup()
 """
 
 
@@ -94,10 +102,10 @@ class Timed(ModelServer):
         return Handler
 
 
-def repair(root: Path, out: Path, server: ModelServer, *more: str) -> dict[str, Any]:
+def repair(root: Path, out: Path, server: ModelServer, *more: str, sandbox: str = "process") -> dict[str, Any]:
     """`grokfix repair` with the model alone; its result."""
     argv = [
-        *(sys.executable, "-m", "bot", "repair", str(root), "--engine", "model", "--sandbox", "process"),
+        *(sys.executable, "-m", "bot", "repair", str(root), "--engine", "model", "--sandbox", sandbox),
         *("--base-url", server.base_url, "--model", "scripted", "--output", str(out), *more),
     ]
     environment = {**os.environ, "XAI_API_KEY": KEY, "PYTHONPATH": str(ROOT)}
@@ -240,6 +248,14 @@ TURNS: tuple[tuple[str, dict[str, Any], str], ...] = (
 """(tool, arguments, what mini-swe-agent does with bash instead)."""
 
 
+IMAGE = "python:3.13-slim"
+"""It has neither git nor pytest: in a container mini-swe-agent is compared where it only looks."""
+
+
+def turns(image: str) -> tuple[tuple[str, dict[str, Any], str], ...]:
+    return tuple(turn for turn in TURNS if not image or not ("git" in turn[2] or "pytest" in turn[2]))
+
+
 @dataclass(frozen=True)
 class Gaps:
     """Seconds of turns: those that look or edit, and those that run tests."""
@@ -251,24 +267,25 @@ class Gaps:
         return Gaps(self.looking + other.looking, self.testing + other.testing)
 
 
-def split(gaps: list[float]) -> Gaps:
-    assert len(gaps) == len(TURNS), f"{len(gaps)} turns instead of {len(TURNS)}"
-    named = [(name == "run_tests", gap) for (name, _, _), gap in zip(TURNS, gaps, strict=True)]
+def split(gaps: list[float], image: str) -> Gaps:
+    named = [(name == "run_tests", gap) for (name, _, _), gap in zip(turns(image), gaps, strict=True)]
     return Gaps([gap for tests, gap in named if not tests], [gap for tests, gap in named if tests])
 
 
-def our_turns(root: Path, out: Path) -> Gaps:
-    script = [call(name, given, id=f"turn_{at}") for at, (name, given, _) in enumerate(TURNS)]
+def our_turns(root: Path, out: Path, image: str) -> Gaps:
+    script = [call(name, given, id=f"turn_{at}") for at, (name, given, _) in enumerate(turns(image))]
     with Timed([*script, submit("rotation was never written", FIX, NEW_TEST, id="end")]) as server:
-        result = repair(root, out, server)
+        config = root.parent / "grokfix.yml"
+        config.write_text(f"version: 1\nsuites:\n  - image: {IMAGE}\n")
+        result = repair(root, out, server, "--config", str(config), sandbox="docker" if image else "process")
     assert result["outcome"] == "repaired", result
     refused = [text for text in server.requests[-1].results.values() if text.startswith("The call of")]
     assert not refused, refused
-    return split(server.gaps)
+    return split(server.gaps, image)
 
 
-def their_turns(python: Path, root: Path, scratch: Path) -> Gaps:
-    commands = [line.replace("{python}", sys.executable).replace("{patch}", WRONG) for _, _, line in TURNS]
+def their_turns(python: Path, root: Path, scratch: Path, image: str) -> Gaps:
+    commands = [line.replace("{python}", sys.executable).replace("{patch}", WRONG) for _, _, line in turns(image)]
     commands.append("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
     script = [
         call("bash", {"command": command}, id=f"turn_{at}", text="On.", streamed=False)
@@ -281,13 +298,13 @@ def their_turns(python: Path, root: Path, scratch: Path) -> Gaps:
         "MSWEA_SILENT_STARTUP": "1",
     }
     with Timed(script) as server:
-        argv = (str(python), "-c", DRIVER, server.base_url, str(root), str(scratch / "trajectory.json"))
+        argv = (str(python), "-c", DRIVER, server.base_url, str(root), str(scratch / "trajectory.json"), image)
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"mini-swe-agent ended with {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
-    failed = [text for text in server.requests[-1].results.values() if '"returncode": 12' in text]
+    failed = [text for text in server.requests[-1].results.values() if not re.search(r'"returncode": [01],', text)]
     assert not failed, failed
-    return split(server.gaps)
+    return split(server.gaps, image)
 
 
 def bare_turns() -> list[float]:
@@ -321,6 +338,7 @@ def peer(folder: Path) -> Path:
 
 def loop(options: argparse.Namespace) -> bool:
     ours, theirs = Gaps([], []), Gaps([], [])
+    image = IMAGE if options.container else ""
     bare: list[float] = []
     tests: list[float] = []
     with tempfile.TemporaryDirectory() as name:
@@ -328,15 +346,16 @@ def loop(options: argparse.Namespace) -> bool:
         for number in range(options.runs):  # in turns, so that a noisy neighbour meets all
             folder = Path(name) / str(number)
             root = repositories.make(folder / "codec", CODEC)
-            ours += our_turns(root, folder / "out")
+            ours += our_turns(root, folder / "out", image)
             bare += bare_turns()
-            tests += [bare_tests(root) for _ in range(2)]
+            tests += [] if image else [bare_tests(root) for _ in range(2)]
             (folder / "peer").mkdir()
-            theirs += their_turns(python, root, folder / "peer")
+            theirs += their_turns(python, root, folder / "peer", image)
     print(f"| seconds a turn, medians of {options.runs} conversations | grokfix | mini-swe-agent | ratio | floor |")
     print("| --- | ---: | ---: | ---: | ---: |")
     print(row("looks or edits; floor: the SDK in a bare loop", ours.looking, theirs.looking, bare))
-    print(row("runs the tests, these included; floor: the same command alone", ours.testing, theirs.testing, tests))
+    if not image:
+        print(row("runs the tests, these included; floor: the same command alone", ours.testing, theirs.testing, tests))
     return statistics.median(ours.looking) <= GOAL_LOOP * statistics.median(theirs.looking)
 
 
@@ -350,6 +369,7 @@ def main() -> None:
     parts = {"prefix": prefix, "first": first, "loop": loop}
     parser.add_argument("parts", nargs="*", metavar="PART", help="prefix, first, loop; default: all")
     parser.add_argument("--mini", type=Path, metavar="PYTHON", help="an interpreter that has mini-swe-agent")
+    parser.add_argument("--container", action="store_true", help=f"loop: commands run in {IMAGE}")
     parser.add_argument("--runs", type=int, default=5, help="conversations each")
     options = parser.parse_args()
     wanted = options.parts or list(parts)
