@@ -20,7 +20,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from playwright.sync_api import FloatRect, sync_playwright
 
-from tests.action_world import World
+from tests.action_world import PATCH, World
 from tests.command_line import BUGGY
 from tests.github_server import GitHubServer
 from tests.github_server.payloads import of_comment
@@ -38,18 +38,6 @@ BENT = """\
  def test_cheapest():
 -    assert cheapest([3, 1, 2]) == 1
 +    assert cheapest([3, 1, 2]) == 3
-"""
-RIGHT = """\
---- a/shop/cart.py
-+++ b/shop/cart.py
-@@ -8,6 +8,6 @@
- def cheapest(prices):
-     best = prices[0]
-     for price in prices:
--        if price > best:
-+        if price < best:
-             best = price
-     return best
 """
 NEW_TEST = (
     "tests/test_cheapest_order.py",
@@ -70,7 +58,7 @@ FIRST = answer("`test_cheapest` expects the wrong price: `cheapest([3, 1, 2])` i
 SECOND = answer(
     "The comparison in `cheapest` was turned round: `price > best` keeps the dearest price, not the cheapest. The "
     "commit that this pull request adds changed `<` to `>` in that line.",
-    RIGHT,
+    PATCH,
     NEW_TEST,
     confidence=0.97,
     risks="None known; an empty list raises IndexError as it did before.",

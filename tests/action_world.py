@@ -43,6 +43,19 @@ LOG = (
     "2026-11-25T10:00:01.0000000Z FAILED tests/test_cart.py::test_cheapest - assert 3 == 1\n"
     "2026-11-25T10:00:01.1000000Z ##[error]Process completed with exit code 1.\n"
 )
+PATCH = """\
+--- a/shop/cart.py
++++ b/shop/cart.py
+@@ -8,6 +8,6 @@
+ def cheapest(prices):
+     best = prices[0]
+     for price in prices:
+-        if price > best:
++        if price < best:
+             best = price
+     return best
+"""
+"""What mends the bug of the red commit."""
 GREEN = BUGGY | {"shop/cart.py": BUGGY["shop/cart.py"].replace("price > best", "price < best")}
 BUG = {"shop/cart.py": BUGGY["shop/cart.py"]}
 MOMENT = 1_700_000_000.0

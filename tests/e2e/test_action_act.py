@@ -11,7 +11,7 @@ import pytest
 
 from tests import repositories
 from tests.act.run import Act, ActRun, Host
-from tests.action_world import World, ledger
+from tests.action_world import PATCH, World, ledger
 from tests.command_line import BUGGY, grokfix, text
 from tests.github_server import GitHubServer, TokenKind
 from tests.github_server.payloads import of_comment, of_push, of_run
@@ -19,18 +19,6 @@ from tests.model_server import ModelServer, fix
 
 pytestmark = [pytest.mark.docker, pytest.mark.act]
 
-PATCH = """\
---- a/shop/cart.py
-+++ b/shop/cart.py
-@@ -8,6 +8,6 @@
- def cheapest(prices):
-     best = prices[0]
-     for price in prices:
--        if price > best:
-+        if price < best:
-             best = price
-     return best
-"""
 NEW_TEST = (
     "tests/test_cheapest_order.py",
     "from shop.cart import cheapest\n\n\ndef test_cheapest_in_the_middle():\n    assert cheapest([2, 1, 3]) == 1\n",

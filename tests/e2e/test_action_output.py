@@ -12,7 +12,7 @@ from html import escape
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.action_world import GRANTS, JUNIT, LOG, SETTINGS, Step, World
+from tests.action_world import GRANTS, JUNIT, LOG, PATCH, SETTINGS, Step, World
 from tests.command_line import BUGGY
 from tests.github_server import GitHubServer, JobSpec
 from tests.github_server.state import Comment, Pull
@@ -25,18 +25,6 @@ ACTING = f"{TEAM}\n{MARKUP}\n```\n## Approved\n/grok stop\n::error::boom\nx ##[e
 CASE = "@evil-org/team fixes #9917 <img src=x> /grok fix"
 TEST = f"test_cheapest[{CASE}]"
 BRANCH = "odd-@evil-org/fixes-#9917-<img>-`x`"
-PATCH = """\
---- a/shop/cart.py
-+++ b/shop/cart.py
-@@ -8,6 +8,6 @@
- def cheapest(prices):
-     best = prices[0]
-     for price in prices:
--        if price > best:
-+        if price < best:
-             best = price
-     return best
-"""
 NEW_TEST = (
     "from shop.cart import cheapest\n\n\ndef test_cheapest_in_the_middle():\n    assert cheapest([2, 1, 3]) == 1\n"
 )
