@@ -1,6 +1,6 @@
 """What a conversation with the model costs beside what the model must say: bytes sent again, tokens, seconds a turn.
 
-    python benchmarks/prompt.py [prefix] [first] [loop] [--mini PYTHON] [--runs 5]
+    python benchmarks/prompt.py [prefix] [first] [loop] [--container] [--mini PYTHON] [--runs 5]
 
 Replies are scripted (tests/model_server.py), everything else is real: `grokfix repair` in the process sandbox, the
 SDK, HTTP on loopback.
@@ -9,7 +9,8 @@ prefix: of each request of a whole repair, the share that is a byte-identical be
 first: tokens of the first request on real libraries (libraries.py) beside two baselines, with the same estimate.
 loop: seconds from the end of one reply to the next request's arrival, beside mini-swe-agent whose scripted replies do
 the same with bash; it is installed into a virtual environment of its own unless PYTHON has it. The floor is a loop of
-SDK calls that does nothing at all. With --container both run their commands in one image. Exit status 1 where a goal is missed.
+SDK calls that does nothing at all. With --container both run their commands in one image. Exit status 1
+where a goal is missed.
 """
 
 from __future__ import annotations
