@@ -70,18 +70,18 @@ class RealModel:
 
     @contextlib.contextmanager
     def serve(
-        self, *, template: str = "", context: int = 8192, longest_reply: int = 160, reasoning_tokens: int | None = None
+        self, *, template: str = "", context: int = 8192, reasoning_tokens: int | None = None
     ) -> Iterator[Served]:
         """A server of its own, gone at the end.
 
-        context: tokens of prompt and reply. longest_reply: tokens, whatever a request asks for: a small model does not
-        know when to stop. reasoning_tokens: how long it may think, in `reasoning_content`; None: it does not.
+        context: tokens of prompt and reply; how long a reply may be is said by requests alone, and this model uses it.
+        reasoning_tokens: how long it may think, in `reasoning_content`; None: it does not.
         """
         port = _free_port()
         argv = [
             *(str(self.folder / "llama-server"), "-m", str(self.folder / WEIGHTS), "--alias", Served.name),
             *("--host", "127.0.0.1", "--port", str(port), "--api-key", KEY, "--jinja", "--offline", "--no-ui"),
-            *("-c", str(context), "-n", str(longest_reply), "-np", "1", "-t", "1", "--temp", "0", "--seed", "1"),
+            *("-c", str(context), "-np", "1", "-t", "1", "--temp", "0", "--seed", "1"),
         ]
         if template:
             argv += ["--chat-template-file", str(self.folder / "templates" / template)]
