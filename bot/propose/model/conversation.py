@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.budget import request_bytes
-from bot.errors import ModelError
+from bot.errors import ModelError, ModelFault
 from bot.ports import (
     Bench,
     EventKind,
@@ -89,7 +89,13 @@ class Conversation:
             if refusal:
                 return OutOfBudget(refusal)
             tries = budget.paid_tries(size, request.max_completion_tokens, self._line.price)
-            return self._complete(replace(request, paid_tries=tries))
+            try:
+                return self._complete(replace(request, paid_tries=tries))
+            except ModelError as error:
+                if error.fault is ModelFault.DEADLINE and seconds < REPLY_SECONDS:
+                    # It was this run's time that ended in mid-reply, and no fault of the endpoint's.
+                    return OutOfBudget("the time was over before the model's reply was (limits.minutes)")
+                raise
 
     def heard(self, reply: ModelReply, calls: tuple[ToolCall, ...] = ()) -> None:
         """Append a reply, with `calls` in place of its own; its reasoning goes back too, or endpoints' caches miss."""

@@ -469,3 +469,18 @@ def test_time_that_is_over_stops_calls_and_requests(bench: Bench) -> None:
     assert isinstance(found, NoProposal)
     assert "limits.minutes" in found.message
     assert "time is over" in str(recorder.of(EventKind.TOOL_RESULT)[0]["result"])
+
+
+def test_time_that_ends_in_mid_reply_is_the_budgets_end(bench: Bench) -> None:
+    """Only where the reply was given less than a whole one's time: else the endpoint hung."""
+    idle = cast(IdleBench, bench)
+    idle.seconds = 30.0
+    engine, _, _ = proposer(ScriptedModel(fault(ModelFault.DEADLINE, "not within 30 s")))
+    found = engine.propose(evidence(), (), bench)
+    assert isinstance(found, NoProposal)
+    assert found.reason is StopReason.BUDGET
+    assert "limits.minutes" in found.message
+    idle.seconds = 5_000.0
+    engine, _, _ = proposer(ScriptedModel(fault(ModelFault.DEADLINE, "not within 900 s")))
+    with pytest.raises(ModelError, match="900 s"):
+        engine.propose(evidence(), (), bench)
