@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from bot.publish.markers import reply_marker
 from bot.publish.untrusted import markdown
 from bot.trigger.grammar import USAGE
@@ -23,10 +25,7 @@ def answer(answered: Answered, comment_id: int) -> str:
             return _reply(comment_id, _stopped(answered.stopped))
         case Help():
             return _reply(comment_id, f"{_HELP}\n\n{USAGE.strip()}")
-        case other:
-            word = type(other).__name__.lower()
-            listed = "\n".join(line for line in USAGE.strip().splitlines() if not line.startswith(f"- `/grok {word}"))
-            return _reply(comment_id, f"`/grok {word}` is not in this version. What can be asked for:\n\n{listed}")
+    assert_never(answered.command)
 
 
 def declined(refusal: Declined, comment_id: int) -> str:

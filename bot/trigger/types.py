@@ -148,7 +148,7 @@ class Answered:
     stopped: links to the runs that `/grok stop` ended; none: nothing was running.
     """
 
-    command: Command | WrongCommand
+    command: Help | Stop | WrongCommand
     stopped: tuple[str, ...] = ()
 
 

@@ -19,7 +19,7 @@ from bot.publish.markers import marker
 from bot.result import RunOutcome
 from bot.trace.read import read_trace
 from bot.trigger.grammar import read_comment
-from bot.trigger.types import Answered, Command, Declined, Flaky, Help, Stop, WrongCommand
+from bot.trigger.types import Answered, Declined, Help, Stop, WrongCommand
 from tests.unit.publish.sample import GAVE_UP, REPAIR, REPAIRED
 from tests.unit.publish.test_untrusted import HOSTILE, _acting
 from tests.unit.publish.world import make
@@ -31,12 +31,11 @@ from tests.unit.publish.world import make
     ("command", "wanted"),
     [
         (Help(), "believes no repair that it has not seen red and then green"),
-        (Flaky(), "`/grok flaky` is not in this version"),
         (Stop(), "nothing to stop"),
         (WrongCommand("`--base_url` is no option of fix."), "`--base_url` is no option of fix."),
     ],
 )
-def test_answers(command: Command | WrongCommand, wanted: str) -> None:
+def test_answers(command: Help | Stop | WrongCommand, wanted: str) -> None:
     body = replies.answer(Answered(command), 41)
     assert body.startswith("<!-- grokfix:reply 41 -->\n") and wanted in body
     assert read_comment(body) is None  # our own words start nothing, whoever's token posts them
