@@ -55,7 +55,7 @@ def checkout(
         "##[endgroup]",
         f"Syncing repository: {repository}",
         "##[group]Getting Git version info",
-        "Working directory is '/home/runner/work/shop/shop'",
+        "Working directory is '/home/runner/_work/shop/shop'",
         "[command]/usr/bin/git version",
         "git version 2.51.0",
         "##[endgroup]",
