@@ -47,10 +47,6 @@ class TokenRatio:
         """Tokens of everything a request sends: messages, calls, tools, schema."""
         return self._of(request_bytes(request))
 
-    def bytes_for(self, tokens: int) -> int:
-        """How long a text of so many tokens may be."""
-        return int(tokens * self.bytes_per_token)
-
     def _of(self, size: int) -> int:
         return -int(-size // self.bytes_per_token)
 

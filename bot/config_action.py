@@ -126,11 +126,6 @@ def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionIn
     return context, inputs
 
 
-def is_action(environment: Mapping[str, str]) -> bool:
-    """Whether this process is a step of GitHub Actions."""
-    return environment.get("GITHUB_ACTIONS") == "true"
-
-
 class _Reader:
     """Reads values and gathers what is wrong with them."""
 

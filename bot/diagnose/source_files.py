@@ -73,9 +73,6 @@ class Sources:
             self._read[path] = self._load(path)
         return self._read[path]
 
-    def is_folder(self, path: str) -> bool:
-        return not _escapes(path) and (self._tree / path).is_dir()
-
     def _load(self, path: str) -> SourceFile | None:
         if _escapes(path):
             return None

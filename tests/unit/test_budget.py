@@ -166,9 +166,9 @@ def test_ratio_starts_at_three_and_is_learnt() -> None:
     assert ratio.tokens("x", "y") == 2
     ratio.learn(10_000, 2_500)
     assert ratio.tokens("x" * 3_800) == pytest.approx(1_000, abs=1), "four bytes a token, less a margin"
-    assert ratio.bytes_for(1_000) == 3_800
+    assert ratio.bytes_per_token == pytest.approx(3.8)
     ratio.learn(20_000, 10_000)
-    assert ratio.bytes_for(1_000) == 1_900, "the latest speaks for the whole conversation"
+    assert ratio.bytes_per_token == pytest.approx(1.9), "the latest speaks for the whole conversation"
 
 
 @pytest.mark.parametrize(
