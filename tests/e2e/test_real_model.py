@@ -69,10 +69,6 @@ def test_calls_a_tool_when_it_must(real_model: RealModel) -> None:
         assert all(isinstance(json.loads(call.arguments), dict) for call in reply.tool_calls)
 
 
-@pytest.mark.xfail(
-    reason="time that is over in mid-reply is told as a fault of the machinery (exit 3), not as the budget's end",
-    raises=AssertionError,
-)
 @pytest.mark.parametrize(("template", "context"), [(TOOLS_TEMPLATE, 12_000), ("", 8192)], ids=["tools", "one answer"])
 def test_whole_loop_ends_honestly(real_model: RealModel, tmp_path: Path, template: str, context: int) -> None:
     """With tools, and in a window too small for them: nothing is called repaired that was not seen green."""
@@ -97,7 +93,7 @@ def test_whole_loop_ends_honestly(real_model: RealModel, tmp_path: Path, templat
     proven = any(attempt["verdict"] == "plausible" for attempt in attempts)
     assert (result["outcome"] in {"repaired", "needs_review"}) == proven == (out / "fix.patch").exists()
     assert result["usage"]["requests"] >= 1
-    assert result["served_model"] == served.name
+    assert result["served_model"] in {"", served.name}  # "": no reply had ended when the time was over
     assert result["cost_usd"] is None
     assert KEY not in text(done) + "".join(path.read_text() for path in out.rglob("*") if path.is_file())
     assert repositories.git(root, "rev-parse", "HEAD") == before
