@@ -44,6 +44,7 @@ class ModelFault(StrEnum):
     OTHER = "other"
     AUTHENTICATION = "authentication"  # 401, 403, a bad key: another provider may help, repeating does not
     CREDIT = "credit"  # out of money there
+    NOT_FOUND = "not_found"  # no such model or path there
     RATE_LIMIT = "rate_limit"
     UNAVAILABLE = "unavailable"  # 5xx, unreachable, broken stream, after the budgeted retries
     DEADLINE = "deadline"

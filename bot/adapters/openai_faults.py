@@ -37,6 +37,13 @@ _NO_TOOLS = re.compile(
     r"|extra inputs are not permitted (\S+, )*body\.tools(,|$)",
     re.IGNORECASE,
 )
+# How endpoints say that they have no such model, those that do not just answer 404: OpenRouter, DeepSeek, Mistral …
+_NO_MODEL = re.compile(
+    r"\bmodel[_ ](?:not[_ ](?:found|exist)|does(?: not|n't) exist)|\bno such model\b|\bnot a valid model\b"
+    r"|\b(?:invalid|unknown) model(?: name| id)?:|\bmodel:? ['\"`]?[\w./:-]{1,100}['\"`]?,? "
+    r"(?:(?:is |was )?not found|does(?: not|n't) exist)",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"api[- _]?key|credential|authenticat|unauthori[sz]ed|bearer", re.IGNORECASE)
 # Parameters that some endpoints refuse, and what in a refusal names them.
 OPTIONAL = {
@@ -140,8 +147,12 @@ def status_fault(
             False,
             kind=ModelFault.AUTHENTICATION,
         )
-    if status == 404:
-        return Fault(f"{where}; check model.name ({settings.name!r}) and model.base_url (it often ends in /v1)", False)
+    if status == 404 or (status in (400, 422) and _NO_MODEL.search(f"{whole} {said}")):
+        return Fault(
+            f"{where}; check model.name ({settings.name!r}) and model.base_url (it often ends in /v1)",
+            False,
+            kind=ModelFault.NOT_FOUND,
+        )
     if status in (400, 422):
         refused = tuple(name for name, pattern in OPTIONAL.items() if pattern.search(pointed))
         return Fault(f"{where}; the endpoint does not take this request", False, refused=refused)

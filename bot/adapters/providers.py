@@ -18,8 +18,11 @@ OPEN_SECONDS = 60.0
 _SHARE = 2 / 3
 """Of the time that is left, for an endpoint after which another can be asked: one that hangs must not take it all."""
 
-_NEXT = frozenset({ModelFault.RATE_LIMIT, ModelFault.UNAVAILABLE, ModelFault.CREDIT, ModelFault.AUTHENTICATION})
-_FOR_GOOD = frozenset({ModelFault.CREDIT, ModelFault.AUTHENTICATION})  # what no waiting mends within a run
+_FOR_GOOD = frozenset(  # what no waiting mends within a run
+    {ModelFault.CREDIT, ModelFault.AUTHENTICATION, ModelFault.NOT_FOUND}
+)
+_NEXT = _FOR_GOOD | {ModelFault.RATE_LIMIT, ModelFault.UNAVAILABLE}
+_NEXT_IF_THERE = _NEXT | {ModelFault.DEADLINE, ModelFault.MALFORMED}  # at the last one the caller knows better
 _ALIVE = frozenset({ModelFault.CONTEXT_TOO_LONG, ModelFault.TOOLS_REFUSED, ModelFault.OTHER})  # a refusal is an answer
 _WORDS = 300  # characters of each endpoint's fault when all have failed
 
@@ -39,12 +42,12 @@ class Failover:
     """Implements bot.ports.Model over `models`, asked in their order; `name` is the first one's.
 
     Another endpoint is asked after faults of the endpoint: RATE_LIMIT, UNAVAILABLE (each after the adapter's own
-    retries, a retry-after within the deadline included), CREDIT and AUTHENTICATION, and where it did not end within
-    its share of the time. What lies in the request (CONTEXT_TOO_LONG, TOOLS_REFUSED), in the reply, or in the last
-    endpoint's time passes through. All tries are charged together.
+    retries, a retry-after within the deadline included), CREDIT, AUTHENTICATION and NOT_FOUND; after a reply that is
+    MALFORMED; and where it did not end within its share of the time. What lies in the request (CONTEXT_TOO_LONG,
+    TOOLS_REFUSED), and the last endpoint's reply and time, pass through. All tries are charged together.
 
-    An endpoint that failed `failures` times in a row is not asked for `open_seconds`, then by one request alone;
-    one without credit or with a bad key is not asked again. Threads may share it.
+    An endpoint that failed `failures` times in a row is not asked for `open_seconds`, then by one request alone; one
+    without credit, with a bad key or without the model is not asked again. Threads may share it.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Failover:
                     reply = circuit.model.complete(part, stream.take)
                 except ModelError as error:
                     spent += error.usage or Usage(requests=1)
-                    if not self._failed(circuit, error, _NEXT | {ModelFault.DEADLINE} if shared else _NEXT):
+                    if not self._failed(circuit, error, _NEXT_IF_THERE if shared else _NEXT):
                         raise ModelError(str(error), usage=spent, fault=error.fault) from error
                     failed.append(error)
                 else:
@@ -139,6 +142,8 @@ class Failover:
             for number, circuit in enumerate(self._circuits, 1)
         )
         kind = failed[-1].fault if failed else ModelFault.UNAVAILABLE
+        if any(error.fault is ModelFault.MALFORMED for error in failed):
+            kind = ModelFault.MALFORMED  # one of them answers: asked once more, it may answer better
         return ModelError(f"no provider of a model answered: {told}", usage=spent, fault=kind)
 
 

@@ -70,6 +70,10 @@ def told(failover: Failover, times: int = 1, request: ModelRequest = REQUEST) ->
 # --- over real sockets ----------------------------------------------------------------------------------------------
 
 
+def called(id: str) -> dict[str, object]:
+    return {"id": id, "function": {"name": "read_file", "arguments": "{}"}}
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -92,8 +96,13 @@ def two(stack: ExitStack, first: Sequence[Reply], second: Sequence[Reply]) -> tu
         [error(401, {"error": f"bad key {KEY}"})],
         [error(402, {"error": "payment required"})],
         [Reply((chunk("half of it"),))] * 4,
+        [error(404, {"error": "The model scripted does not exist"})],
+        [error(400, {"error": {"message": "scripted is not a valid model ID", "code": 400}})],
+        [Reply(body=b"<html>a portal</html>", headers={"content-type": "text/html"})],
+        [Reply(("{no JSON",))] * 4,
+        [Reply((chunk(tool_calls=[called(f"{number}") for number in range(65)]), "[DONE]"))],
     ],
-    ids=["down", "retry-after-beyond-the-deadline", "key", "credit", "cut"],
+    ids=["down", "retry-after-beyond-the-deadline", "key", "credit", "cut", "path", "model", "page", "frame", "calls"],
 )
 def test_the_next_endpoint_answers(stack: ExitStack, ills: list[Reply]) -> None:
     parts: list[tuple[ReplyPart, str]] = []
@@ -136,7 +145,15 @@ def test_first_alone_while_it_answers(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [ModelFault.RATE_LIMIT, ModelFault.UNAVAILABLE, ModelFault.CREDIT, ModelFault.AUTHENTICATION]
+    "kind",
+    [
+        ModelFault.RATE_LIMIT,
+        ModelFault.UNAVAILABLE,
+        ModelFault.CREDIT,
+        ModelFault.AUTHENTICATION,
+        ModelFault.NOT_FOUND,
+        ModelFault.MALFORMED,
+    ],
 )
 def test_faults_of_the_endpoint_go_to_the_next_and_are_charged(clock: FakeClock, kind: ModelFault) -> None:
     failover = Failover([Asked("a", clock, kind), Asked("b", clock, kind), Asked("c", clock, "yes")], clock)
@@ -150,7 +167,6 @@ def test_faults_of_the_endpoint_go_to_the_next_and_are_charged(clock: FakeClock,
     [
         ModelFault.CONTEXT_TOO_LONG,
         ModelFault.TOOLS_REFUSED,
-        ModelFault.MALFORMED,
         ModelFault.OTHER,
     ],
 )
@@ -166,6 +182,14 @@ def test_fault_of_the_request_at_the_second_is_charged_with_the_firsts(clock: Fa
     with pytest.raises(ModelError, match="b shows tools_refused") as caught:
         failover.complete(REQUEST)
     assert caught.value.usage == Usage(2, 20, cost_usd=0.2)
+
+
+def test_reply_that_nobody_can_read_passes_through_at_the_last(clock: FakeClock) -> None:
+    """The caller asks again as it would ask a single endpoint, also where another one is down for good."""
+    first, second = Asked("a", clock, ModelFault.CREDIT), Asked("b", clock, ModelFault.MALFORMED, "yes")
+    assert told(Failover([first, second], clock), 2) == ["malformed", "yes"]
+    first, second = Asked("a", clock, ModelFault.MALFORMED, "yes"), Asked("b", clock, ModelFault.UNAVAILABLE)
+    assert told(Failover([first, second], clock), 2) == ["malformed", "yes"]
 
 
 def test_deadline_is_for_all_together(clock: FakeClock) -> None:
@@ -240,8 +264,8 @@ def test_a_refused_request_shows_that_an_endpoint_lives(clock: FakeClock) -> Non
     ]
 
 
-@pytest.mark.parametrize("kind", [ModelFault.CREDIT, ModelFault.AUTHENTICATION])
-def test_no_credit_or_key_is_asked_once_in_a_run(clock: FakeClock, kind: ModelFault) -> None:
+@pytest.mark.parametrize("kind", [ModelFault.CREDIT, ModelFault.AUTHENTICATION, ModelFault.NOT_FOUND])
+def test_no_credit_key_or_model_is_asked_once_in_a_run(clock: FakeClock, kind: ModelFault) -> None:
     first = Asked("a", clock, kind)
     failover = Failover([first, Asked("b", clock, "spare")], clock)
     for _ in range(3):

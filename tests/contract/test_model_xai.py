@@ -166,7 +166,7 @@ def test_wait_that_the_endpoint_asks_for() -> None:
     ("answer", "kind", "says"),
     [
         (refusal("UNAUTHENTICATED", "no such key"), ModelFault.AUTHENTICATION, "TEST_KEY was refused"),
-        (refusal("NOT_FOUND", "no model scripted"), ModelFault.OTHER, "NOT_FOUND: no model scripted"),
+        (refusal("NOT_FOUND", "no model scripted"), ModelFault.NOT_FOUND, "NOT_FOUND: no model scripted"),
         (Answer((chunk(content="x" * 3_000_000),)), ModelFault.MALFORMED, "did not end its reply"),
         (Answer((chunk(content="x" * (5 << 20)),)), ModelFault.MALFORMED, "more than 4 MB in one piece"),
         (

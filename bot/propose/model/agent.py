@@ -7,14 +7,14 @@ that gets nowhere, or does not fit the window any more, gives way to a fresh one
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from bot.diagnose.types import Evidence
 from bot.errors import ModelError, ModelFault
 from bot.ports import Bench, Clock, Message, ModelReply, Recorder, ToolCall, Usage
 from bot.propose.model import offer
-from bot.propose.model.calls import Allowance, Calls, sayable
+from bot.propose.model.calls import ENDING, Allowance, Calls, sayable
 from bot.propose.model.context import Setting
 from bot.propose.model.conversation import Conversation, OutOfBudget, TooLong
 from bot.propose.model.line import Line
@@ -25,6 +25,7 @@ from bot.propose.model.reply import Answer, Unusable, read
 from bot.propose.model.rounds import STALE_ROUNDS, Rounds
 from bot.propose.model.tools import registry
 from bot.propose.model.tools.types import Desk, Draft, Submission, Surrender, ToolResult
+from bot.propose.model.written_calls import written_calls
 from bot.propose.types import Attempt, NewTest, NoProposal, Proposal, StopReason
 
 REASKED = 2
@@ -134,12 +135,19 @@ class Agent:
             return None
         round_.spent += reply.usage
         round_.reasoning.append(reply.reasoning)
+        written = (
+            None
+            if reply.tool_calls
+            else written_calls(reply.text, registry.NAMES, ENDING, talk.name, len(talk.messages))
+        )
+        if written is not None:  # said on in the form that they should have had
+            reply = replace(reply, text=written.before, tool_calls=written.calls)
         if not reply.tool_calls:
             talk.heard(reply)
             return self._without_a_call(reply, talk, calls, round_)
         round_.idle.clear()
         talk.heard(reply, sayable(reply.tool_calls))
-        turn = calls.take(reply.tool_calls)
+        turn = calls.take(reply.tool_calls, as_text=written is not None)
         talk.append(*turn.results)
         if isinstance(turn.end, Submission):
             return self._submitted(turn.end, turn.call, turn.later, talk, calls, round_)

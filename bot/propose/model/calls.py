@@ -17,7 +17,7 @@ RUNS = 20
 """Of these, calls that run something in the sandbox."""
 
 _RUNNING = frozenset({"run_tests", "run_linter", "package_docs"})
-_ENDING = frozenset({"submit_fix", "give_up"})
+ENDING = frozenset({"submit_fix", "give_up"})
 _LOOKED = 60  # calls that a fresh conversation is told of
 
 
@@ -72,13 +72,16 @@ class Calls:
         """What was called, a line each, for a conversation that did not see it."""
         return "\n".join(list(self._looked)[-_LOOKED:])
 
-    def take(self, calls: tuple[ToolCall, ...]) -> Turn:
-        """Carry out the calls of one reply. Raises what the sandbox raises."""
+    def take(self, calls: tuple[ToolCall, ...], *, as_text: bool = False) -> Turn:
+        """Carry out the calls of one reply. as_text: they were read from its text, which the record says.
+
+        Raises what the sandbox raises.
+        """
         results: list[Message] = []
         if self.allowance.calls <= 0:
             self.allowance.last_words -= 1
         for position, call in enumerate(calls):
-            self._record(call)
+            self._record(call, as_text=as_text)
             began = self._clock.monotonic()
             answer = self._answer(call)
             if isinstance(answer, ToolResult):
@@ -86,7 +89,7 @@ class Calls:
                 continue
             what = "the fix" if isinstance(answer, Submission) else "giving up"
             late = ToolResult(f"Not carried out: {what} in the same reply ended this round.", ok=False)
-            later = tuple(self._late(other, late) for other in calls[position + 1 :])
+            later = tuple(self._late(other, late, as_text=as_text) for other in calls[position + 1 :])
             return Turn(tuple(results), answer, call, later)
         return Turn(tuple(results))
 
@@ -103,29 +106,30 @@ class Calls:
         )
         return Message("tool", result.text, tool_call_id=call.id)
 
-    def _late(self, call: ToolCall, result: ToolResult) -> Message:
-        self._record(call)
+    def _late(self, call: ToolCall, result: ToolResult, *, as_text: bool) -> Message:
+        self._record(call, as_text=as_text)
         return self.tell(call, result)
 
-    def _record(self, call: ToolCall) -> None:
+    def _record(self, call: ToolCall, *, as_text: bool) -> None:
         self._recorder.record(
             EventKind.TOOL_CALL,
             conversation=self._conversation,
             id=call.id,
             name=call.name,
             arguments=call.arguments,
+            **({"as_text": True} if as_text else {}),
         )
 
     def _answer(self, call: ToolCall) -> ToolResult | Submission | Surrender:
         self.answered += 1
         self.allowance.calls -= 1
-        if call.name not in _ENDING and (refusal := self._refusal(call)):
+        if call.name not in ENDING and (refusal := self._refusal(call)):
             return ToolResult(refusal, ok=False)
         draft = self.desk.draft
         answer = registry.call(call, self.desk)
         if self.desk.draft is not draft:
             self._seen.clear()  # what was looked at and run before was another code
-        if isinstance(answer, ToolResult) and call.name not in _ENDING:
+        if isinstance(answer, ToolResult) and call.name not in ENDING:
             self._seen[_words(call)] = call.id
             self._looked.setdefault(one_line(f"{call.name} {call.arguments}", 160))
         return answer

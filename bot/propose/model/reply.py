@@ -147,8 +147,8 @@ def read(text: str, finish_reason: str, *, diffs: bool = True) -> Answer | Unusa
 def _objects(text: str) -> Iterator[dict[str, object]]:
     """JSON objects in `text`: all of it, then fenced blocks, then wherever one begins."""
     yield from _decoded(text.strip())
-    for fenced in _fenced(text):
-        yield from _decoded(fenced.strip())
+    for block in fenced(text):
+        yield from _decoded(block.strip())
     decoder = json.JSONDecoder(strict=False)
     at = -1
     for _ in range(_STARTS):
@@ -164,7 +164,7 @@ def _objects(text: str) -> Iterator[dict[str, object]]:
         at = end - 1
 
 
-def _fenced(text: str) -> Iterator[str]:
+def fenced(text: str) -> Iterator[str]:
     """Contents of fenced blocks, an unclosed one too. Line by line: one pattern would be quadratic in hostile text."""
     fence = ""
     content: list[str] = []
@@ -192,7 +192,7 @@ def _decoded(text: str) -> Iterator[dict[str, object]]:
 
 def _bare_diff(text: str) -> str:
     """Fenced diffs, joined; else everything from the first line that begins one."""
-    if fenced := [content for content in _fenced(text) if _DIFF.search(content)]:
-        return "".join(fenced)
+    if diffs := [block for block in fenced(text) if _DIFF.search(block)]:
+        return "".join(diffs)
     match = _DIFF.search(text)
     return text[match.start() :] if match else ""

@@ -35,6 +35,7 @@ _TOOLS: tuple[Tool, ...] = (
     GiveUp(),
 )
 _BY_NAME: Mapping[str, Tool] = {tool.spec.name: tool for tool in _TOOLS}
+NAMES = tuple(_BY_NAME)
 
 
 def specs() -> tuple[ToolSpec, ...]:
