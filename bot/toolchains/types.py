@@ -38,6 +38,52 @@ class LineHits:
     lines: Mapping[TestId, Mapping[str, frozenset[int]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which conditions a test run takes place; the defaults are those of every ordinary run.
+
+    in_order: the selection runs in exactly the order it was given in (whole-suite order is then the caller's list).
+    repeat: how often each selected test runs, one after the other in one process; a test passed where all did.
+    hash_seed: PYTHONHASHSEED. random_seed: seeds the language's random generators before each test.
+    clock: ISO 8601 local time at which the process believes to begin; time then goes on. zone: TZ, an IANA name.
+    cpu_share: share of the time in which the run's processes may work, 0 < share ≤ 1. load: busy processes beside it.
+    one_core: bound to a single core. workers: parallel processes of the runner, where it can (0: none asked for).
+    offline: connections beyond loopback fail at once, and are told of. fresh_home: HOME and the temporary folder are
+    new and empty. open_files: limit of open file descriptors, 0 = as it is. ports: TCP ports of loopback that somebody
+    else holds. directory_order: "sorted", "reversed" or "" = as the file system has it.
+    threads: OMP_NUM_THREADS and its relatives, 0 = as it is.
+    """
+
+    in_order: bool = False
+    repeat: int = 1
+    hash_seed: int | None = None
+    random_seed: int | None = None
+    clock: str = ""
+    zone: str = ""
+    cpu_share: float = 1.0
+    load: int = 0
+    one_core: bool = False
+    workers: int = 0
+    offline: bool = False
+    fresh_home: bool = False
+    open_files: int = 0
+    ports: tuple[int, ...] = ()
+    directory_order: str = ""
+    threads: int = 0
+
+
+PLAIN = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a run touched beyond its own process, as its observer in the box claims: "host:port" it wanted to reach
+    beyond loopback, loopback TCP ports it bound by number, and whether each was refused is not told."""
+
+    hosts: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+
+
 class Toolchain(Protocol):
     """One language's test runner."""
 
@@ -61,8 +107,15 @@ class Toolchain(Protocol):
         seconds: float,
         spectrum: bool = False,
         coverage_thresholds: bool = True,
+        conditions: Conditions = PLAIN,
     ) -> RunPlan:
-        """Plan a run of `ids` (None: the whole suite); `spectrum` collects executed lines per test."""
+        """Plan a run of `ids` (None: the whole suite); `spectrum` collects executed lines per test.
+
+        conditions: those that the runner cannot bring about raise ConfigError, see `unsupported`."""
+        ...
+
+    def unsupported(self, runtime: Runtime, conditions: Conditions) -> str:
+        """Why this runner cannot bring about `conditions`, "" where it can."""
         ...
 
     def read(self, box: Box, execution: Execution, ids: tuple[TestId, ...] | None) -> RunResult:
@@ -72,4 +125,8 @@ class Toolchain(Protocol):
 
     def read_hits(self, box: Box) -> LineHits | None:
         """What the collector wrote, None where it wrote nothing readable."""
+        ...
+
+    def read_touched(self, box: Box) -> Touched:
+        """What the observer wrote; empty where it wrote nothing readable or the runner has none."""
         ...
