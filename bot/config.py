@@ -150,6 +150,23 @@ class SuiteSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TriageSettings:
+    """Triage of flaky tests. days: how far back the history of CI runs is read. minutes, runs: what reruns and
+    experiments of one session may spend together. suspects: how many tests one session examines, the costliest first.
+    workflows: file names of the workflows that run tests, () = those whose runs have reports.
+    quarantine_days: after which a quarantined test fails again. kept_days: how long the history is kept.
+    """
+
+    days: int = 30
+    minutes: float = 60.0
+    runs: int = 400
+    suspects: int = 20
+    workflows: tuple[str, ...] = ()
+    quarantine_days: int = 30
+    kept_days: int = 180
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSettings:
     """kind: "auto", "docker" or "process". image_cache: folder where set-up images are kept as tar files, "" = none."""
 
@@ -171,6 +188,7 @@ class Settings:
     instructions: str = ""
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
+    triage: TriageSettings = field(default_factory=TriageSettings)
 
     def asked_model(self) -> str:
         """Name of the model that is asked first; "" where none is: by the engine, or for want of a key."""
@@ -196,7 +214,8 @@ def load(
 ) -> Settings:
     """Merge defaults, the file's `text` (None: there is no file) and the flags, in that order.
 
-    `environment` gives the values of `model.api_key_env` and of `setup_secrets`. ConfigError lists every fault.
+    `environment` gives the values of `model.api_key_env` and of `setup_secrets`. api_key: stands for the variable
+    model.api_key_env, also where a provider names that one. ConfigError lists every fault.
     """
     if text is None:
         settings = _defaults(environment)
@@ -210,6 +229,12 @@ def load(
         name=model or settings.model.name,
         base_url=base_url or settings.model.base_url,
         api_key=api_key or settings.model.api_key,
+        providers=tuple(
+            replace(each, api_key=api_key)
+            if api_key and not each.api_key and each.api_key_env == settings.model.api_key_env
+            else each
+            for each in settings.model.providers
+        ),
     )
     limits = replace(
         settings.limits,

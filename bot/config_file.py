@@ -122,6 +122,18 @@ class PublishSection(_Strict):
     dispatch: str = Field("", pattern=r"^([\w.-]+\.ya?ml)?$", description="workflow file started on the fix's branch")
 
 
+class TriageSection(_Strict):
+    days: int | None = Field(None, ge=1, le=365, description="how far back the history of CI runs is read")
+    minutes: float | None = Field(None, gt=0, le=360, description="for reruns and experiments of one session")
+    runs: int | None = Field(None, ge=1, le=100_000, description="test runs of one session")
+    suspects: int | None = Field(None, ge=1, le=1_000, description="tests that one session examines")
+    workflows: list[str] = Field(
+        default_factory=list, description="file names of the workflows that run tests; default: all with reports"
+    )
+    quarantine_days: int | None = Field(None, ge=1, le=365, description="after which a quarantined test fails again")
+    kept_days: int | None = Field(None, ge=1, le=3_650, description="how long the history is kept")
+
+
 class ServiceSection(_Strict):
     image: str = Field(min_length=1)
     environment: dict[str, str] = Field(default_factory=dict)
@@ -175,6 +187,7 @@ class File(_Strict):
     instructions: str = Field("", max_length=20_000, description="guidance for the model")
     triggers: TriggersSection = TriggersSection()
     publish: PublishSection = PublishSection()
+    triage: TriageSection = TriageSection()
 
     @field_validator("suites")
     @classmethod

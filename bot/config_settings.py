@@ -14,6 +14,7 @@ from bot.config import (
     SandboxSettings,
     Settings,
     SuiteSettings,
+    TriageSettings,
     TriggerLimits,
     TriggerSettings,
 )
@@ -92,6 +93,20 @@ def settings_of(file: File, environment: Mapping[str, str], name: str) -> Settin
             on_pull_request=file.publish.on_pull_request,
             dispatch=file.publish.dispatch,
         ),
+        triage=_triage(file, base.triage),
+    )
+
+
+def _triage(file: File, base: TriageSettings) -> TriageSettings:
+    given = file.triage
+    return TriageSettings(
+        days=given.days or base.days,
+        minutes=given.minutes or base.minutes,
+        runs=given.runs or base.runs,
+        suspects=given.suspects or base.suspects,
+        workflows=tuple(given.workflows),
+        quarantine_days=given.quarantine_days or base.quarantine_days,
+        kept_days=given.kept_days or base.kept_days,
     )
 
 
