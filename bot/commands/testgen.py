@@ -162,12 +162,17 @@ def _writers(
     return (asking,) if settings.engine == "model" else (asking, calls)
 
 
+def _page(done: Generated) -> str:
+    told = tests_markdown.render(json.loads(render_json(done)))
+    return told if done.applied is None else f"{told}\n{tests_markdown.diff(done.applied.patch.text, whole=PATCH)}\n"
+
+
 def write_results(folder: Path, done: Generated, redactor: Redactor) -> dict[str, str]:
     """Reports, patch, new files below `files/`, and the trace's page; returns the new files."""
     files = files_of(done)
     texts = {
         REPORT: redactor.redact(render_json(done)),
-        PAGE: redactor.redact(tests_markdown.render(json.loads(render_json(done)))),
+        PAGE: redactor.redact(_page(done)),
         "trace.html": render_trace(read_trace(folder / output.TRACE)),
     }
     if done.applied is not None:

@@ -20,12 +20,12 @@ from typing import NoReturn
 from bot.errors import BotError, ConfigError, SandboxError
 from bot.ports import JsonValue
 from bot.propose.types import StopReason
-from bot.publish.fields import strings
+from bot.publish import fields
 from bot.result import RepairResult, Result, RunOutcome, to_json, worst
 from bot.result_file import from_json
 from bot.trace.read import read_trace
 from bot.trigger import wire
-from bot.trigger.types import Claim
+from bot.trigger.types import Claim, Test
 from bot.verify.types import GateName, GateStatus
 
 FORMAT = "grokfix-bundle/1"
@@ -159,13 +159,19 @@ def _read(folder: Path, claim: Claim, redact: Callable[[str], str], clusters: in
         return Refused("a patch holds what looks like a secret")
     # The figures and hashes are checked ones; a secret's look-alike in them must not tear them.
     clean = replace(clean, commit=result.commit, trace_sha256=result.trace_sha256)
-    explanation = contents.get(EXPLANATION)
+    explanation = None
+    if EXPLANATION in contents:
+        told = contents[EXPLANATION].decode("utf-8", "replace")
+        explanation = _object(redact(told), EXPLANATION)
+        patch = fields.text(_object(told, EXPLANATION), "patch")  # of new tests; redacted it would be another one
+        if not patch == redact(patch) == fields.text(explanation, "patch"):
+            return Refused("a patch holds what looks like a secret")
     return Bundle(
         claim,
         clean,
         trace if all(_is_clean(line, redact) for line in trace.split(b"\n") if line) else b"",
         replace(findings, on_base=redact(findings.on_base), notes=tuple(map(redact, findings.notes))),
-        None if explanation is None else _object(redact(explanation.decode("utf-8", "replace")), EXPLANATION),
+        explanation,
     )
 
 
@@ -219,7 +225,7 @@ def _object(text: str, name: str) -> Mapping[str, JsonValue]:
 def _is_clean(line: bytes, redact: Callable[[str], str]) -> bool:
     """Whether an event of the trace, found readable before, holds no secret. Its strings are looked at and not its
     bytes: an escape would hide a secret in those, and make a line of a log run on into the next one."""
-    held = "\n".join(strings(json.loads(line)))
+    held = "\n".join(fields.strings(json.loads(line)))
     return redact(held) == held
 
 
@@ -229,8 +235,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _findings(data: JsonValue) -> Findings:
     """Every field there, of its type and within bounds."""
-    fields = {each.name for each in dataclasses.fields(Findings)}
-    if not isinstance(data, dict) or data.keys() != fields:
+    named = {each.name for each in dataclasses.fields(Findings)}
+    if not isinstance(data, dict) or data.keys() != named:
         raise ConfigError(f"{MANIFEST}: findings are not as they are written")
     notes, merge_only = data["notes"], data["merge_only"]
     texts = {name: value for name, value in data.items() if isinstance(value, str) and len(value) <= 2_000}
@@ -238,7 +244,7 @@ def _findings(data: JsonValue) -> Findings:
         not isinstance(merge_only, bool)
         or not isinstance(notes, list)
         or len(notes) > 100
-        or texts.keys() != fields - {"notes", "merge_only"}
+        or texts.keys() != named - {"notes", "merge_only"}
     ):
         raise ConfigError(f"{MANIFEST}: a finding is not of its type, or too long")
     if not all(_COMMIT.fullmatch(texts[name]) for name in ("tested", "merged_with")):
@@ -260,6 +266,8 @@ def _inconsistency(result: Result, findings: Findings, claim: Claim, clusters: i
         return f"it was verified on {result.commit[:12] or 'an unknown commit'}, not on {tested[:12]}"
     if result.outcome.badness < worst([each.outcome for each in result.repairs]).badness:
         return f"it calls the run {result.outcome.value}, which its repairs do not bear out"
+    if offered and isinstance(claim.trigger.command, Test):
+        return "it brings fixes where tests were asked for"
     if len(offered) > clusters:
         return f"it brings {len(offered)} fixes; a run may bring {clusters}"
     if len({each.fingerprint[:12] for each in offered}) < len(offered) or not all(each.fingerprint for each in offered):

@@ -66,7 +66,8 @@ def origin(context: PublishContext) -> str:
         head_of = f", the head of #{context.pull_request}" if context.pull_request is not None else ""
         parts.append(f"for the branch {code(context.base)}{head_of}")
     parts.append(f"worked on in {context.run_url}")
-    return ", ".join(parts) + "."
+    said = ", ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def circumstances(context: PublishContext) -> Iterator[str]:
@@ -77,7 +78,8 @@ def circumstances(context: PublishContext) -> Iterator[str]:
             yield f"> **It breaks only when merged{merge}:** seen and verified on that merge, {code(context.tested)}."
         else:
             tested = code(context.tested)
-            yield f"> Verified on the merge{merge} that the run tested, {tested}; on the head alone it was not run."
+            which = f"{merge} that the run tested," if context.failed_run_url else f"{merge},"
+            yield f"> Verified on the merge{which} {tested}; on the head alone it was not run."
     if context.on_base:
         yield f"> **Already failing on the base branch:** {cell(context.on_base, 600)}"
     yield from (f"> {cell(note, 600)}" for note in context.notes[:10])
@@ -103,12 +105,14 @@ def what_starts(context: PublishContext) -> str:
     return text + (f" {code(context.dispatched)} was started on its branch besides." if context.dispatched else "")
 
 
-def try_locally(branch: str, tests: Sequence[str]) -> str:
-    """One command that fetches a pushed branch and runs the tests that prove it."""
+def try_locally(branch: str, tests: Sequence[str], runner: str = "pytest") -> str:
+    """One command that fetches a pushed branch and runs the tests that prove it. runner: "unittest" for that one, which
+    takes files as pytest does."""
     named = [each for each in tests if each[:1] not in ("-", "@")]  # else an option of pytest's, by a forged name
     selected = " ".join(shlex.quote(one_line(each, 400)) for each in named[:_MOST_TESTS])
-    command = f"git fetch origin {shlex.quote(branch)} && git switch --detach FETCH_HEAD && python -m pytest {selected}"
-    return fence(command.rstrip(), "sh", limit=4_000)
+    module = "unittest" if runner == "unittest" else "pytest"
+    fetched = f"git fetch origin {shlex.quote(branch)} && git switch --detach FETCH_HEAD"
+    return fence(f"{fetched} && python -m {module} {selected}".rstrip(), "sh", limit=4_000)
 
 
 def evidence_kept(context: PublishContext, trace_sha256: str) -> str:

@@ -60,10 +60,19 @@ Destination: TypeAlias = Open | Update | CommitOnto | CommentOnly | Nothing
 def fix_branch(target: str, fingerprint: str) -> str:
     """`grokfix/<slug>/<12 hex>`. A target whose name is not its own slug gets a piece of its hash, so that no two
     targets share one."""
+    return f"{FIX_PREFIX}{_slug(target)}/{fingerprint[:12]}"
+
+
+def tests_branch(target: str, key: str) -> str:
+    """`grokfix/<slug>/tests-<12 hex>`, for new tests."""
+    return f"{FIX_PREFIX}{_slug(target)}/tests-{key[:12]}"
+
+
+def _slug(target: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9_-]+", "-", target).strip("-")[:60]
     if slug != target:
         slug = "-".join(filter(None, (slug, hashlib.sha256(target.encode("utf-8", "replace")).hexdigest()[:6])))
-    return f"{FIX_PREFIX}{slug}/{fingerprint[:12]}"
+    return slug
 
 
 def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly | Nothing | None:
@@ -126,6 +135,27 @@ def decide(
         "opened",
         retry=True,
     )
+
+
+def decide_tests(
+    claim: Claim, key: str, judged: str, forge: Forge, settings: PublishSettings
+) -> Open | Update | CommitOnto | CommentOnly:
+    """Where new tests go, once `whole` had nothing to say. One call, or none.
+
+    key: names the pull request that they are for. judged: names the patch in the body of a pull request of ours. One
+    that a person closed stands for itself: the same tests are not offered again, other ones are, for somebody asked.
+    """
+    trigger = claim.trigger
+    if settings.on_pull_request == "commit" and trigger.branch != trigger.default_branch:
+        return CommitOnto(trigger.branch)
+    branch = tests_branch(trigger.branch, key)
+    known = [pull for pull in forge.pull_requests(branch) if pull.base_branch == trigger.branch]
+    for pull in known:
+        if pull.state == "open":
+            return Update(branch, pull)
+    if known and not known[0].merged and judged in known[0].body:
+        return CommentOnly(f"#{known[0].number} offered the same tests and was closed without being merged")
+    return Open(branch, trigger.branch)
 
 
 def _asked_again(claim: Claim) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.ports import Denied, JsonValue, PullRequest
+from bot.propose.types import StopReason
 from bot.publish import explain_markdown, tests_markdown
 from bot.publish.context import PublishContext, circumstances, evidence_kept, not_opened
 from bot.publish.untrusted import bounded, cell, code, fence, markdown
@@ -22,8 +23,8 @@ _END = "GROKFIX"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What became of one fix. `repair` as the rules see it now.
+class Delivery:
+    """What became of a commit that was to be pushed.
 
     pull_request: opened or updated. branch, sha: where it was pushed. compare, refusal: where the pull request was
     refused, the page that opens it and the code host's words. withheld: why nothing was pushed, a sentence of ours
@@ -31,7 +32,6 @@ class Offer:
     (labels, reviewers).
     """
 
-    repair: RepairResult
     pull_request: PullRequest | None = None
     branch: str = ""
     sha: str = ""
@@ -43,10 +43,35 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What became of one fix. `repair` as the rules see it now."""
+
+    repair: RepairResult
+    sent: Delivery = field(default_factory=Delivery)
+
+
+@dataclass(frozen=True, slots=True)
+class TestsOffer:
+    """What became of new tests.
+
+    patch: the diff as the rules let it go out, None where they do not. outcome, reason: of the run, where the tests
+    change it (the head moved, a rule forbade them); None where they do not.
+    """
+
+    __test__ = False
+
+    patch: str | None
+    sent: Delivery
+    outcome: RunOutcome | None = None
+    reason: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that is told of an attempt. patch_paths: by fingerprint, where on the data branch a fix.patch is kept.
 
     refused: why there is nothing to publish, "" where there is. problems: what could not be done, sentences.
+    tests: where new tests were written, what became of them.
     repository_url: what people and git fetch from.
     """
 
@@ -58,6 +83,7 @@ class Report:
     explanation: Mapping[str, JsonValue] | None = None
     patch_paths: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    tests: TestsOffer | None = None
 
 
 def comment(report: Report) -> str:
@@ -79,8 +105,10 @@ def _parts(report: Report, diff: int) -> Iterator[str]:
     yield _headline(report)
     yield from circumstances(report.context)
     if report.explanation is not None:
-        wrote_tests = report.explanation.get("format") == tests_markdown.FORMAT
-        yield (tests_markdown if wrote_tests else explain_markdown).render(report.explanation)
+        if report.explanation.get("format") == tests_markdown.FORMAT:
+            yield from _tests(report.tests, report.explanation, diff)
+        else:
+            yield explain_markdown.render(report.explanation)
     for offer in report.offers[:_SHOWN]:
         yield from _offer(offer, report, diff)
     offered = {offer.repair.fingerprint for offer in report.offers}
@@ -105,27 +133,44 @@ def _headline(report: Report) -> str:
     return f"**{outcome_words(result.outcome)}{because}.**{said}"
 
 
+def _tests(tests: TestsOffer | None, told: Mapping[str, JsonValue], diff: int) -> Iterator[str]:
+    """New tests: the diff stands in the comment where it stands nowhere else."""
+    if tests is not None:
+        yield from _delivered(tests.sent, "The tests are")
+    yield tests_markdown.render(told)
+    if tests is None:
+        return
+    yield from (f"- {cell(remark, 400)}" for remark in tests.sent.remarks)
+    if tests.patch is None or tests.sent.sha:
+        return
+    yield tests_markdown.diff(tests.patch, limit=diff, whole="the job summary")
+
+
+def _delivered(sent: Delivery, subject: str) -> Iterator[str]:
+    if sent.pull_request is not None:
+        pull = sent.pull_request
+        draft = "draft " if pull.draft else ""
+        yield f"**{subject} {draft}pull request #{pull.number}**, onto {code(pull.base_branch)}."
+    elif sent.refusal is not None:
+        yield not_opened(sent.compare, sent.refusal)
+    elif sent.sha:
+        yield f"**{subject} commit {sent.sha[:12]}** on {code(sent.branch)}."
+    if sent.withheld:
+        again = " A comment `/grok retry` opens it again." if sent.retry else ""
+        yield f"Nothing was pushed: {cell(sent.withheld, 600)}.{again}"
+
+
 def _offer(offer: Offer, report: Report, diff: int) -> Iterator[str]:
     repair = offer.repair
     yield f"### {_name(repair)}"
     if repair.outcome is RunOutcome.NEEDS_REVIEW:
         yield f"**A person must look at it before it counts.** {markdown(bounded(repair.message, _PROSE))}"
-    if offer.pull_request is not None:
-        pull = offer.pull_request
-        draft = "draft " if pull.draft else ""
-        yield f"**The fix is {draft}pull request #{pull.number}**, onto {code(pull.base_branch)}."
-    elif offer.refusal is not None:
-        yield not_opened(offer.compare, offer.refusal)
-    elif offer.sha:
-        yield f"**The fix is commit {offer.sha[:12]}** on {code(offer.branch)}."
-    if offer.withheld:
-        again = " A comment `/grok retry` opens it again." if offer.retry else ""
-        yield f"Nothing was pushed: {cell(offer.withheld, 600)}.{again}"
+    yield from _delivered(offer.sent, "The fix is")
     if repair.root_cause:
         yield f"Root cause: {markdown(bounded(repair.root_cause, _PROSE))}"
-    if not offer.sha and repair.patch is not None:
+    if not offer.sent.sha and repair.patch is not None:
         yield from apply_by_hand(repair, report, diff)
-    yield from (f"- {cell(remark, 400)}" for remark in offer.remarks)
+    yield from (f"- {cell(remark, 400)}" for remark in offer.sent.remarks)
 
 
 def apply_by_hand(repair: RepairResult, report: Report, limit: int) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.publish import tests_markdown
 from bot.publish.ending import Report, body
 from bot.publish.pull_request import LIMIT as REPORT_LIMIT
 from bot.publish.pull_request import pull_request_body
@@ -40,6 +41,9 @@ def _parts(report: Report) -> Iterator[str]:
         whole = pull_request_body(report.result, REPORT_LIMIT)
         yield f"<details><summary>The whole report</summary>\n\n{whole}\n</details>"
     for offer in report.offers:
-        if not offer.sha and offer.repair.patch is not None:
+        if not offer.sent.sha and offer.repair.patch is not None:
             diff = fence(offer.repair.patch, "diff", limit=_DIFF, whole="fix.patch of the bundle")
             yield f"<details><summary>A diff that was not pushed</summary>\n\n{diff}\n\n</details>"
+    tests = report.tests
+    if tests is not None and tests.patch is not None and not tests.sent.sha:
+        yield tests_markdown.diff(tests.patch, limit=_DIFF, whole="the bundle")

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.config import PublishSettings, Settings
+from bot.evidence.types import TestId
 from bot.ports import Denied, Forge, PullRequest, TokenKind
 from bot.propose.types import StopReason
 from bot.publish.branch import Fix, Occupied, Pushed, commit_onto, push
 from bot.publish.commit_message import commit_message
 from bot.publish.context import PublishContext, compare_url
 from bot.publish.destination import CommentOnly, CommitOnto, Nothing, Open, Update, decide
-from bot.publish.ending import Offer, alone
+from bot.publish.ending import Delivery, Offer, alone
 from bot.publish.markers import fix_marker
 from bot.publish.pull_request import LIMIT, pull_request_body, pull_request_title
 from bot.publish.revet import Refused, Tree, Vetted, revet
@@ -52,19 +53,9 @@ class Desk:
 def offer(desk: Desk, repair: RepairResult) -> Offer:
     """Do it. ForgeError where the code host does not answer: what was written until then is taken up the next time."""
     assert repair.patch is not None
-    protect, scratch = desk.settings.protect, desk.scratch
-    vetted = revet(repair.patch, repair.targets, desk.tree, protect, scratch)
-    proven = vetted if desk.tested is None else revet(repair.patch, repair.targets, desk.tested, protect, scratch)
-    if isinstance(proven, Vetted) and not proven.same:
-        # People paste what is shown. What stands around a diff (prose, a command) is no part of what was verified.
-        proven = Refused("it is not written as git writes it on the commit that it was verified on")
-    if isinstance(proven, Refused):
-        return Offer(refused(repair, proven.reason))
-    held = desk.held
+    vetted, held = revetted(desk, repair.patch, repair.targets)
     if isinstance(vetted, Refused):
-        # It may be right for the merge that was tested and not fit on the head alone: then it is shown, not pushed.
-        held = held or CommentOnly(f"it fits on the merge that was tested only ({vetted.reason})")
-        vetted = proven
+        return Offer(refused(repair, vetted.reason))
     repair = _graded(repair, vetted)
     place = held or decide(desk.claim, repair.fingerprint, desk.forge, desk.publish, several=desk.several)
     match place:
@@ -72,27 +63,34 @@ def offer(desk: Desk, repair: RepairResult) -> Offer:
             # Where it is fixed already, the diff would only be in the way.
             patch = None if place.reason is StopReason.FIXED_ELSEWHERE else repair.patch
             stopped = replace(repair, outcome=RunOutcome.STOPPED, reason=place.reason, patch=patch)
-            return Offer(stopped, withheld=place.message)
+            return Offer(stopped, Delivery(withheld=place.message))
         case CommentOnly():
-            return Offer(repair, withheld=place.reason, retry=place.retry)
+            return Offer(repair, Delivery(withheld=place.reason, retry=place.retry))
     message = commit_message(repair, (desk.tested or desk.tree).commit, desk.claim.run_url)
+    shown = alone(desk.result, repair)
+
+    def text(context: PublishContext) -> tuple[str, str]:
+        return pull_request_title(shown), pull_request_body(shown, LIMIT, context)
+
+    review = repair.outcome is RunOutcome.NEEDS_REVIEW
     fix = Fix(desk.tree.commit, vetted.tree, vetted.files, message, repair.fingerprint)
-    match place:
-        case CommitOnto(branch):
-            pushed = commit_onto(desk.forge, branch, fix)
-        case Open(branch):
-            pushed = push(desk.forge, branch, fix)
-        case Update(branch, pull_request):
-            pushed = push(desk.forge, branch, fix, pull_request.head_sha)
-    match pushed:
-        case Denied():
-            return Offer(repair, withheld=_no_branch(place.branch, pushed))
-        case Occupied(reason):
-            return Offer(repair, withheld=reason)
-    dispatched, remarks = _dispatch(desk, place.branch, pushed)
-    if isinstance(place, CommitOnto):
-        return Offer(repair, branch=branch, sha=pushed.sha, remarks=remarks)
-    return _pull_request(desk, repair, place, pushed, dispatched, remarks)
+    return Offer(repair, send(desk, Parcel(fix, text, _judged(repair), review), place))
+
+
+def revetted(
+    desk: Desk, patch: str, targets: tuple[TestId, ...]
+) -> tuple[Vetted | Refused, CommentOnly | Nothing | None]:
+    """The patch held against the rules, on the head and on what was tested; and why it may not be pushed, if so."""
+    protect, scratch = desk.settings.protect, desk.scratch
+    vetted = revet(patch, targets, desk.tree, protect, scratch)
+    proven = vetted if desk.tested is None else revet(patch, targets, desk.tested, protect, scratch)
+    if isinstance(proven, Vetted) and not proven.same:
+        # People paste what is shown. What stands around a diff (prose, a command) is no part of what was verified.
+        proven = Refused("it is not written as git writes it on the commit that it was verified on")
+    if isinstance(proven, Vetted) and isinstance(vetted, Refused):
+        # It may be right for the merge that was tested and not fit on the head alone: then it is shown, not pushed.
+        return proven, desk.held or CommentOnly(f"it fits on the merge that was tested only ({vetted.reason})")
+    return (vetted if isinstance(proven, Vetted) else proven), desk.held
 
 
 def _graded(repair: RepairResult, vetted: Vetted) -> RepairResult:
@@ -142,24 +140,57 @@ def _dispatch(desk: Desk, branch: str, pushed: Pushed) -> tuple[str, tuple[str, 
     return "", (f"{workflow} could not be started on {branch} ({denied.status}: {denied.message[:200]})",)
 
 
-# --- the pull request -----------------------------------------------------------------------------------------------
+# --- on the way -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What is sent. text: title and body of its pull request. judged: what names the patch in such a body.
+
+    review: a person must look at it before it counts.
+    """
+
+    fix: Fix
+    text: Callable[[PublishContext], tuple[str, str]]
+    judged: str
+    review: bool
+
+
+def send(desk: Desk, parcel: Parcel, place: Open | Update | CommitOnto) -> Delivery:
+    """Push it to its place, and open its pull request or bring that up to date."""
+    match place:
+        case CommitOnto(branch):
+            pushed = commit_onto(desk.forge, branch, parcel.fix)
+        case Open(branch):
+            pushed = push(desk.forge, branch, parcel.fix)
+        case Update(branch, pull_request):
+            pushed = push(desk.forge, branch, parcel.fix, pull_request.head_sha)
+    match pushed:
+        case Denied():
+            return Delivery(withheld=_no_branch(place.branch, pushed))
+        case Occupied(reason):
+            return Delivery(withheld=reason)
+    dispatched, remarks = _dispatch(desk, place.branch, pushed)
+    if isinstance(place, CommitOnto):
+        return Delivery(branch=branch, sha=pushed.sha, remarks=remarks)
+    return _pull_request(desk, parcel, place, pushed, dispatched, remarks)
 
 
 def _pull_request(
-    desk: Desk, repair: RepairResult, place: Open | Update, pushed: Pushed, dispatched: str, remarks: tuple[str, ...]
-) -> Offer:
-    forge, shown = desk.forge, alone(desk.result, repair)
+    desk: Desk, parcel: Parcel, place: Open | Update, pushed: Pushed, dispatched: str, remarks: tuple[str, ...]
+) -> Delivery:
+    forge = desk.forge
     context = replace(
         desk.context,
-        marker=fix_marker(repair.fingerprint),
+        marker=fix_marker(parcel.fix.fingerprint),
         branch=place.branch,
         token=desk.token(),
         dispatched=dispatched,
     )
-    title, body = pull_request_title(shown), pull_request_body(shown, LIMIT, context)
+    title, body = parcel.text(context)
     if isinstance(place, Update):
         pull, fresh = place.pull_request, pushed.changed or desk.claim.run_url in place.pull_request.body
-        if pushed.changed or _judged(repair) not in pull.body:
+        if pushed.changed or parcel.judged not in pull.body:
             denied = forge.edit_pull_request(pull.number, title, body)
             if denied is not None:
                 remarks += (f"the text of #{pull.number} could not be brought up to date ({denied.message[:200]})",)
@@ -172,10 +203,10 @@ def _pull_request(
             opened = forge.open_pull_request(place.branch, place.base, title, body, False)
         if isinstance(opened, Denied):
             compare = compare_url(forge.server_url, forge.repository, place.base, place.branch)
-            return Offer(repair, branch=place.branch, sha=pushed.sha, compare=compare, refusal=opened, remarks=remarks)
+            return Delivery(branch=place.branch, sha=pushed.sha, compare=compare, refusal=opened, remarks=remarks)
         pull, fresh = opened, True
-    remarks += _dress(desk, repair, pull, ask=fresh)
-    return Offer(repair, pull_request=pull, branch=place.branch, sha=pushed.sha, remarks=remarks)
+    remarks += _dress(desk, pull, review=parcel.review, ask=fresh)
+    return Delivery(pull_request=pull, branch=place.branch, sha=pushed.sha, remarks=remarks)
 
 
 def _judged(repair: RepairResult) -> str:
@@ -183,9 +214,8 @@ def _judged(repair: RepairResult) -> str:
     return next((gate.patch_sha256[:16] for gate in repair.gates if gate.patch_sha256), "")
 
 
-def _dress(desk: Desk, repair: RepairResult, pull: PullRequest, *, ask: bool) -> tuple[str, ...]:
+def _dress(desk: Desk, pull: PullRequest, *, review: bool, ask: bool) -> tuple[str, ...]:
     """Labels, and where a person must look, the reviewers; what is refused is said and loses nothing else."""
-    review = repair.outcome is RunOutcome.NEEDS_REVIEW
     labels: Sequence[str] = (*desk.publish.labels, *((REVIEW_LABEL,) if review else ()))
     remarks = []
     if labels and (denied := desk.forge.add_labels(pull.number, labels)) is not None:

@@ -5,30 +5,28 @@ Killed anywhere and run again, it ends in the same state; what one part loses do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from bot.config import Settings
-from bot.errors import ForgeError
 from bot.ports import Clock, Denied, Forge, JsonValue, PullRequest
 from bot.propose.types import StopReason
-from bot.publish import checks, ending, job_summary, keep
+from bot.publish import checks, ending, job_summary, keep, tests_offering
 from bot.publish.bundle import Bundle, Findings, Refused
 from bot.publish.context import PublishContext
 from bot.publish.destination import CommentOnly, Nothing, whole
-from bot.publish.ending import Offer, Report
+from bot.publish.ending import Delivery, Offer, Report, TestsOffer
 from bot.publish.markers import progress_marker
 from bot.publish.offering import Desk, offer, refused
+from bot.publish.parts import Parts
 from bot.publish.revet import Tree
 from bot.result import RepairResult, Result, RunOutcome, worst
 from bot.trigger.entry import Entry
 from bot.trigger.ledger import Ledger
-from bot.trigger.types import Claim
+from bot.trigger.types import Claim, Test
 
-_Value = TypeVar("_Value")
 _GOOD = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW, RunOutcome.NO_FAILURES)
 
 
@@ -76,6 +74,13 @@ def show(
     return _Posting(claim, bundle, forge, settings, clock, scratch).show(CommentOnly(because))
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """What was tested is another commit than the one claimed; `reason`: a sentence without its full stop."""
+
+    reason: str
+
+
 class _Posting:
     def __init__(
         self, claim: Claim, bundle: Bundle | Refused, forge: Forge, settings: Settings, clock: Clock, scratch: Path
@@ -86,9 +91,7 @@ class _Posting:
         self.clock = clock
         self.scratch = scratch
         self.ledger = Ledger(forge, clock)
-        self.problems: list[str] = []
-        self.unpublished = False
-        self.dead = False
+        self.parts = Parts()
         self.kept = False
         self.refused = ""
         self.trace, self.findings = b"", Findings()
@@ -102,29 +105,29 @@ class _Posting:
         self.kit = keep.pack(claim, self.result, self.trace, forge.server_url, forge.repository)
 
     def run(self) -> Posted:
-        offers = self._offers()
-        result = self._final(offers)
-        self._keep(result, offers)
-        report = self._report(result, offers)
+        offers, tests = self._offers(), self._tests()
+        result = self._final(offers, tests)
+        self._keep(result, offers, tests)
+        report = self._report(result, offers, tests)
         self._comment(report)
         self._react(result)
         self._check(result, report)
-        report = replace(report, problems=tuple(self.problems))
+        report = replace(report, problems=tuple(self.parts.problems))
         return Posted(
             outcome=result.outcome,
             reason=result.reason,
-            pull_requests=tuple(each.pull_request for each in offers if each.pull_request is not None),
+            pull_requests=_pull_requests(offers, tests),
             summary=job_summary.render(report),
-            problems=tuple(self.problems),
-            unpublished=self.unpublished,
+            problems=tuple(self.parts.problems),
+            unpublished=self.parts.unpublished,
             attempts=self.ledger.seen,
         )
 
     def show(self, held: CommentOnly) -> Posted:
-        offers = self._offers(held)
-        result = self._final(offers)
-        report = self._report(result, offers)
-        return Posted(result.outcome, result.reason, (), job_summary.render(report), tuple(self.problems))
+        offers, tests = self._offers(held), self._tests(held)
+        result = self._final(offers, tests)
+        report = self._report(result, offers, tests)
+        return Posted(result.outcome, result.reason, (), job_summary.render(report), tuple(self.parts.problems))
 
     # --- the fixes --------------------------------------------------------------------------------------------------
 
@@ -132,18 +135,45 @@ class _Posting:
         repairs = [each for each in self.result.repairs if each.patch is not None]
         if not repairs:
             return ()
+        desk = self._desk(held, several=len(repairs) > 1)
+        match desk:
+            case Desk():
+                return tuple(self._offer(desk, repair) for repair in repairs)
+            case CommentOnly(reason):
+                return tuple(Offer(each, Delivery(withheld=reason)) for each in repairs)
+            case Stranger(reason):
+                return tuple(Offer(refused(each, reason)) for each in repairs)
+
+    def _tests(self, held: CommentOnly | Nothing | None = None) -> TestsOffer | None:
+        told = self.explanation
+        asked = isinstance(self.claim.trigger.command, Test)
+        if not asked or told is None or tests_offering.patch_of(told) is None:
+            return None
+        desk = self._desk(held, several=False)
+        match desk:
+            case Desk():
+                made = self.parts.do("offer the tests", lambda: tests_offering.offer(desk, told), decisive=True)
+                return made or tests_offering.unsent("the code host did not answer, or not in time")
+            case CommentOnly(reason):
+                return tests_offering.unsent(reason)
+            case Stranger(reason):
+                return tests_offering.refused(reason)
+
+    def _desk(self, held: CommentOnly | Nothing | None, *, several: bool) -> Desk | CommentOnly | Stranger:
+        """CommentOnly: where the branch stands is not known. Stranger: it is not the claimed commit that was tested."""
         claim, forge = self.claim, self.forge
         if held is None:
-            held = self._try("look at the branch", lambda: whole(claim, forge, self.settings.publish), decisive=True)
-        if self.unpublished:
-            return tuple(Offer(each, withheld="the code host did not say where the branch stands") for each in repairs)
+            held = self.parts.do(
+                "look at the branch", lambda: whole(claim, forge, self.settings.publish), decisive=True
+            )
+        if self.parts.unpublished:
+            return CommentOnly("the code host did not say where the branch stands")
         other = self.findings.tested not in ("", claim.trigger.sha)
         if other and not self._is_merged(self.findings.tested):
-            stranger = (
+            return Stranger(
                 f"it was verified on {self.findings.tested[:12]}, which does not hold the commit that was claimed"
             )
-            return tuple(Offer(refused(each, stranger)) for each in repairs)
-        desk = Desk(
+        return Desk(
             claim=claim,
             result=self.result,
             forge=forge,
@@ -154,19 +184,20 @@ class _Posting:
             token=cache(lambda: forge.viewer().kind),
             context=self._context(""),
             scratch=self.scratch,
-            several=len(repairs) > 1,
+            several=several,
         )
-        return tuple(self._offer(desk, repair) for repair in repairs)
 
     def _is_merged(self, tested: str) -> bool:
         """Whether the head is part of what was tested, by the code host's word: the analyzing job's does not count."""
         sha = self.claim.trigger.sha
-        between = self._try("look at the merge that was tested", lambda: self.forge.compare(sha, tested), decisive=True)
+        between = self.parts.do(
+            "look at the merge that was tested", lambda: self.forge.compare(sha, tested), decisive=True
+        )
         return between is not None and between.behind_by == 0
 
     def _offer(self, desk: Desk, repair: RepairResult) -> Offer:
-        made = self._try("offer the fix", lambda: offer(desk, repair), decisive=True)
-        return made or Offer(repair, withheld="the code host did not answer, or not in time")
+        made = self.parts.do("offer the fix", lambda: offer(desk, repair), decisive=True)
+        return made or Offer(repair, Delivery(withheld="the code host did not answer, or not in time"))
 
     def _context(self, marker: str) -> PublishContext:
         trigger, findings = self.claim.trigger, self.findings
@@ -185,8 +216,10 @@ class _Posting:
             kept=self.kit.kept,
         )
 
-    def _final(self, offers: tuple[Offer, ...]) -> Result:
+    def _final(self, offers: tuple[Offer, ...], tests: TestsOffer | None) -> Result:
         """The result as it is now: what could not be offered after all is no repair."""
+        if tests is not None and tests.outcome is not None:
+            return replace(self.result, outcome=tests.outcome, reason=tests.reason, message=tests.sent.withheld)
         now = {each.repair.fingerprint: each.repair for each in offers}
         repairs = tuple(
             now.get(each.fingerprint, each) if each.patch is not None else each for each in self.result.repairs
@@ -201,15 +234,15 @@ class _Posting:
 
     # --- ledger and trace -------------------------------------------------------------------------------------------
 
-    def _keep(self, result: Result, offers: tuple[Offer, ...]) -> None:
+    def _keep(self, result: Result, offers: tuple[Offer, ...], tests: TestsOffer | None) -> None:
         """One commit for both. An attempt whose fix is not out for want of an answer stays open in the ledger."""
-        if self.unpublished:
+        if self.parts.unpublished:
             return
         if result != self.result:  # what is kept says what became of it, not what the analysis hoped
             self.kit = keep.pack(self.claim, result, self.trace, self.forge.server_url, self.forge.repository)
         # Without a bundle nobody can say what was spent: what was allowed stays on the books.
         minutes = None if self.refused else round(sum(result.seconds.values()) / 60, 2)
-        known = self._try(
+        known = self.parts.do(
             "write the ledger and keep the trace",
             lambda: self.ledger.end(
                 self.claim.attempt,
@@ -218,18 +251,18 @@ class _Posting:
                 fingerprints=[each.fingerprint for each in result.repairs if each.fingerprint],
                 minutes=minutes,
                 cost_usd=None if self.refused else result.cost_usd,
-                pull_requests=[each.pull_request.number for each in offers if each.pull_request is not None],
+                pull_requests=[each.number for each in _pull_requests(offers, tests)],
                 also=self.kit.files,
             ),
             decisive=True,
         )
         self.kept = known is not None
         if known is False:
-            self.problems.append(f"the ledger has no line of the attempt {self.claim.attempt}; its trace is kept")
+            self.parts.problems.append(f"the ledger has no line of the attempt {self.claim.attempt}; its trace is kept")
 
     # --- what people read -------------------------------------------------------------------------------------------
 
-    def _report(self, result: Result, offers: tuple[Offer, ...]) -> Report:
+    def _report(self, result: Result, offers: tuple[Offer, ...], tests: TestsOffer | None) -> Report:
         context = self._context(progress_marker(self.claim.attempt))
         kept = self.kept  # links are told where there is something behind them
         return Report(
@@ -240,7 +273,8 @@ class _Posting:
             refused=self.refused,
             explanation=self.explanation,
             patch_paths=self.kit.patch_paths if kept else {},
-            problems=tuple(self.problems),
+            problems=tuple(self.parts.problems),
+            tests=tests,
         )
 
     def _comment(self, report: Report) -> None:
@@ -251,45 +285,29 @@ class _Posting:
         body, mark = ending.comment(report), report.context.marker
         answer: object = None
         if known is not None:
-            answer = self._try("edit the comment", lambda: self.forge.edit_comment(known, body))
+            answer = self.parts.do("edit the comment", lambda: self.forge.edit_comment(known, body))
             if not (isinstance(answer, Denied) and answer.status in (404, 410)):  # else a person has deleted it
-                self._refusal("the comment", answer)
+                self.parts.refusal("the comment", answer)
                 return
-        self._refusal("the comment", self._try("comment", lambda: self.forge.comment(number, body, mark)))
+        self.parts.refusal("the comment", self.parts.do("comment", lambda: self.forge.comment(number, body, mark)))
 
     def _react(self, result: Result) -> None:
         comment = self.claim.trigger.comment_id
         if comment is None:
             return
-        good = result.outcome in _GOOD or (self.explanation is not None and not self.refused)
+        told = self.explanation is not None and result.outcome is not RunOutcome.STOPPED
+        good = result.outcome in _GOOD or (told and not self.refused)
         content = "rocket" if good else "confused"
-        self._refusal("the reaction", self._try("react", lambda: self.forge.react(comment, content)))
+        self.parts.refusal("the reaction", self.parts.do("react", lambda: self.forge.react(comment, content)))
 
     def _check(self, result: Result, report: Report) -> None:
         summary = ending.body(report, 60_000)
         annotations = checks.suspicions(checks.locations(self.explanation, self.trace))
         check = checks.ended(self.claim, result.outcome, result.reason, summary, annotations)
-        answer = self._try("set the check run", lambda: self.forge.check(check, self.claim.check_run))
-        self._refusal("the check run (it needs checks: write)", answer)
+        answer = self.parts.do("set the check run", lambda: self.forge.check(check, self.claim.check_run))
+        self.parts.refusal("the check run (it needs checks: write)", answer)
 
-    # --- one part at a time -----------------------------------------------------------------------------------------
 
-    def _try(self, what: str, act: Callable[[], _Value], *, decisive: bool = False) -> _Value | None:
-        """Do one part; what fails is noted, and after a dead token (401) nothing more is tried.
-
-        decisive: without it the attempt is not published where another try may help: the token died, the code host is
-        down or silent."""
-        if self.dead:
-            return None
-        try:
-            return act()
-        except ForgeError as error:
-            self.dead = error.status == 401
-            self.problems.append(f"could not {what}: {error}")
-            if decisive and (error.status in (0, 401, 429) or error.status >= 500):
-                self.unpublished = True
-            return None
-
-    def _refusal(self, what: str, answer: object) -> None:
-        if isinstance(answer, Denied):
-            self.problems.append(f"the code host refused {what} ({answer.status}: {answer.message[:200]})")
+def _pull_requests(offers: tuple[Offer, ...], tests: TestsOffer | None) -> tuple[PullRequest, ...]:
+    sent = [each.sent for each in offers] + ([tests.sent] if tests is not None else [])
+    return tuple(each.pull_request for each in sent if each.pull_request is not None)

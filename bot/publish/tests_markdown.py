@@ -18,8 +18,14 @@ _Data = Mapping[str, JsonValue]
 
 
 def render(data: _Data) -> str:
-    """What was written, what it notices, and the files as one diff; nothing in it acts."""
+    """What was written and what it notices; nothing in it acts."""
     return "\n\n".join(part for part in _parts(data) if part) + "\n"
+
+
+def diff(patch: str, *, limit: int = _DIFF, whole: str) -> str:
+    """The new files as one diff, folded; at most about `limit` characters, `whole` names where all of it is."""
+    shown = fence(patch, "diff", limit=limit, whole=whole) if limit else f"It is in {whole}."
+    return f"<details><summary>The new files, as a diff</summary>\n\n{shown}\n\n</details>"
 
 
 def _parts(data: _Data) -> Iterator[str]:
@@ -38,10 +44,6 @@ def _parts(data: _Data) -> Iterator[str]:
         yield f"[… {len(functions) - _MOST} more functions …]"
     if any(text(each, "author") == "calls" for each in kept):
         yield "Characterisation tests record what the code does today. Whether that is right is for you to say."
-    patch = text(data, "patch")
-    if patch:
-        diff = fence(patch, "diff", limit=_DIFF, whole="the bundle")
-        yield f"<details><summary>The new files, as a diff</summary>\n\n{diff}\n\n</details>"
 
 
 def _row(each: _Data) -> str:

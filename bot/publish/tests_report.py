@@ -28,6 +28,7 @@ def render_json(done: Generated) -> str:
         "reached": [{"path": each.path, "name": each.qualname, "line": each.first} for each in done.reached],
         "patch": None if done.applied is None else done.applied.patch.text,
         "files": files_of(done),
+        "runner": done.runner,
         "sandbox": done.sandbox,
         "model": done.model or None,
         "usage": {

@@ -47,7 +47,7 @@ def generate(task: Task) -> Generated:
     A model that fails for good is not asked again; ModelError where nobody else can write and nothing was kept yet.
     """
     bench, checkout = task.bench, task.bench.checkout
-    done = Generated(checkout.commit, task.since, sandbox=bench.environment.description)
+    done = Generated(checkout.commit, task.since, sandbox=bench.environment.description, runner=bench.runtime.runner)
 
     def read(path: str) -> str | None:
         return text_of(checkout, path)

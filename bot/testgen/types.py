@@ -124,7 +124,7 @@ class Generated:
     """What a run came to. `applied`: all new files as one patch, None where there is none.
 
     reached: changed functions that a test executes already. problem: why nothing could be done, or what the suite said
-    against the new files, "" where all is well.
+    against the new files, "" where all is well. runner: of the tests, "pytest" or "unittest".
     """
 
     commit: str
@@ -136,3 +136,4 @@ class Generated:
     usage: Usage = field(default_factory=Usage)
     sandbox: str = ""
     model: str = ""
+    runner: str = ""

@@ -23,7 +23,6 @@ from bot.trigger.types import (
     Ignored,
     OwnRun,
     Stop,
-    Test,
     Trigger,
     TriggerKind,
     WrongCommand,
@@ -59,7 +58,7 @@ def claim(
         attempt=attempt_id(resolved, own),
         run_url=own.url,
         diagnosis_only=(resolved.is_fork and resolved.kind is not TriggerKind.COMMENT)
-        or isinstance(resolved.command, Explain | Flaky | Test),
+        or isinstance(resolved.command, Explain | Flaky),
         asked=asked,
     )
     if resolved.is_fork and resolved.kind is TriggerKind.STEP:

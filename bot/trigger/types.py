@@ -169,7 +169,7 @@ class Claim:
     """A trigger that was checked against the API, and whose attempt stands in the ledger: the `trigger` output.
 
     trigger: with sha, branch and pull request by the API's word. attempt: id of the ledger's line.
-    diagnosis_only: nothing may be pushed for it (a fork's failed run; explain, flaky, test).
+    diagnosis_only: nothing may be pushed for it (a fork's failed run; explain, flaky).
     asked: a person asked for it.
     run_url: of the run that works on it. progress_comment, check_run: ids of what it keeps up to date, None = none.
     exhausted: fingerprints of failures that enough runs worked on, by the ledger; "*" stands for every failure.

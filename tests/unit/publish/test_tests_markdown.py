@@ -27,7 +27,10 @@ def test_what_was_kept_what_was_not_noticed_and_what_may_be_a_defect() -> None:
     body = tests_markdown.render({"summary": "One.", "functions": [FUNCTION], "patch": "diff --git a/x b/x\n+1\n"})
     assert "| `Cart.total` | 1 | 6 of 8 | written by the model |" in body
     assert "**Look at `Cart.total`:**" in body and "`<` becomes `<=`" in body
-    assert "```diff\ndiff --git a/x b/x\n+1\n```" in body
+    assert "diff --git" not in body
+    folded = tests_markdown.diff("diff --git a/x b/x\n+1\n", whole="tests.patch")
+    assert "```diff\ndiff --git a/x b/x\n+1\n```" in folded
+    assert "tests.patch" in tests_markdown.diff("+x\n" * 99_999, whole="tests.patch")
 
 
 def test_a_function_without_tests_says_why() -> None:
@@ -46,7 +49,7 @@ def test_nothing_in_it_acts(hostile: str) -> None:
     }
     unwritten = {**told, "test_file": None, "why": hostile}
     data: dict[str, JsonValue] = {"summary": hostile, "problem": hostile, "functions": [told, unwritten]}
-    body = tests_markdown.render(data | {"patch": hostile})
+    body = tests_markdown.render(data) + tests_markdown.diff(hostile, whole="tests.patch")
     assert _acting(MarkdownIt("commonmark").enable("table").render(body)) == []
     assert not any(line.lstrip().startswith("/grok") for line in body.split("```")[0].splitlines())
 
@@ -57,4 +60,5 @@ def test_data_of_another_shape_does_no_harm(data: dict[str, JsonValue]) -> None:
 
 
 def test_it_stays_short() -> None:
-    assert len(tests_markdown.render({"functions": [FUNCTION] * 999, "patch": "+x\n" * 99_999})) < 60_000
+    assert len(tests_markdown.render({"functions": [FUNCTION] * 999})) < 40_000
+    assert len(tests_markdown.diff("+x\n" * 99_999, whole="tests.patch")) < 21_000

@@ -14,7 +14,7 @@ from bot.ports import JsonValue
 from bot.propose.types import StopReason
 from bot.publish import checks, explain_markdown, job_summary, keep, replies, trace_page
 from bot.publish.context import PublishContext
-from bot.publish.ending import LIMIT, Offer, Report, comment
+from bot.publish.ending import LIMIT, Delivery, Offer, Report, comment
 from bot.publish.markers import marker
 from bot.result import RunOutcome
 from bot.trace.read import read_trace
@@ -211,7 +211,7 @@ def test_comment_and_summary_stay_within_what_the_host_takes() -> None:
     patch = "\n".join(["diff --git a/x b/x", *("+" + "y" * 200 for _ in range(20_000))]) + "\n"
     huge = replace(REPAIR, patch=patch, root_cause="é" * 500_000, message="m" * 500_000)
     many = tuple(replace(huge, fingerprint=f"{number:064x}") for number in range(40))
-    offers = tuple(Offer(each, withheld="w" * 5_000) for each in many)
+    offers = tuple(Offer(each, Delivery(withheld="w" * 5_000)) for each in many)
     told = report(
         result=replace(REPAIRED, repairs=many, message="x" * 99_999), offers=offers, problems=("p" * 9_999,) * 99
     )

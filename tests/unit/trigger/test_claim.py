@@ -86,10 +86,15 @@ def test_a_comment_is_claimed_and_seen() -> None:
     assert [call.method for call in forge.calls].index("react") < [c.method for c in forge.calls].index("create_commit")
 
 
-@pytest.mark.parametrize("command", [Explain(), Flaky(), Test()])
+@pytest.mark.parametrize("command", [Explain(), Flaky()])
 def test_what_only_looks_pushes_nothing(command: Command) -> None:
     forge = shop()
     assert claimed(ask(forge, said(forge.add_pull("feature"), command))).diagnosis_only
+
+
+def test_asked_for_tests_somebody_may_have_them_pushed() -> None:
+    forge = shop()
+    assert not claimed(ask(forge, said(forge.add_pull("feature"), Test()))).diagnosis_only
 
 
 def test_a_forks_failed_run_is_only_diagnosed_whoever_started_it() -> None:
