@@ -13,11 +13,12 @@ from bot.commands import code_host
 from bot.errors import ConfigError, ForgeError
 from bot.publish.untrusted import log, one_line
 from bot.setup.files import (
-    SECRET,
     SETTINGS_PATH,
     WORKFLOW_PATH,
     Mode,
     Paste,
+    Secrets,
+    secrets_of,
     settings_text,
     step_to_paste,
     workflow_text,
@@ -47,10 +48,11 @@ def execute(options: argparse.Namespace) -> int:
     environment = config.process_environment()
     settings = settings_of(root, environment)  # a broken file is told now, not by the first failed run
     action = our_action(_commit(environment))
+    secrets = secrets_of(settings)
     texts = {} if (root / SETTINGS_PATH).exists() else {SETTINGS_PATH: settings_text()}
     if mode is not Mode.STEP:
         names = _followed(options.workflow, testing, [workflow.name for workflow in found.files])
-        texts[WORKFLOW_PATH] = workflow_text(mode, names, action, settings.limits.minutes)
+        texts[WORKFLOW_PATH] = workflow_text(mode, names, action, settings.limits.minutes, secrets)
         print(f"Follows {', '.join(log(one_line(name)) for name in names)}", file=sys.stderr)
     write_files(root, texts, force=options.force)
     for path in texts:
@@ -58,8 +60,8 @@ def execute(options: argparse.Namespace) -> int:
     if SETTINGS_PATH not in texts:
         print(f"Kept {SETTINGS_PATH}: settings that are there are never replaced")
     if mode is Mode.STEP:
-        _show(step_to_paste(testing[0] if testing else None, action))
-    _next_steps(tuple(texts), mode)
+        _show(step_to_paste(testing[0] if testing else None, action, secrets))
+    _next_steps(tuple(texts), mode, secrets)
     return 0
 
 
@@ -115,9 +117,11 @@ def _show(paste: Paste) -> None:
     print(f"\n{paste.permissions}")
 
 
-def _next_steps(written: Sequence[str], mode: Mode) -> None:
+def _next_steps(written: Sequence[str], mode: Mode, secrets: Secrets) -> None:
+    key, others = secrets.key, ", ".join(secrets.others)
+    more = f"; and {others}, which the settings name" if others else ""
     print("\nThen:")
-    print(f"1. Give the repository the secret {SECRET} (gh secret set {SECRET}); without it search alone repairs.")
+    print(f"1. Give the repository the secret {key} (gh secret set {key}); without it search alone repairs{more}.")
     print("2. Settings → Actions → General: allow “Allow GitHub Actions to create and approve pull requests”.")
     if mode is Mode.STEP:
         print("3. Commit, push, and see what is missing: grokfix doctor")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.config import Settings
 from bot.setup.checks import Check, ok, problem, unknown
-from bot.setup.files import SPARE_MINUTES, WORKFLOW_PATH
+from bot.setup.files import SETTINGS_PATH, SPARE_MINUTES, WORKFLOW_PATH, secrets_of
 from bot.setup.workflows import Job, Step, Workflow, Workflows
 
 _LEAST_SPARE = 5
@@ -50,6 +50,16 @@ class Use:
     @property
     def place(self) -> str:
         return f"{self.workflow.path}, job {self.job.id}"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What `env` sets for the step, wherever it stands: the action's container is given all of it."""
+        return {**self.workflow.environment, **self.job.environment, **self.step.environment}
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs tests and asks the model: what the other modes need no secrets for."""
+        return self.mode in _RUNNING
 
     @property
     def needed(self) -> Mapping[str, str]:
@@ -95,6 +105,8 @@ def check_files(workflows: Workflows, settings: Settings | str) -> tuple[Check, 
         *(check for use in uses for check in _permissions(use)),
         *(() if isinstance(settings, str) else _limits(uses, settings)),
         *(() if isinstance(settings, str) else _dispatch(uses, workflows, settings)),
+        *(() if isinstance(settings, str) else _variables(uses, settings)),
+        *(() if isinstance(settings, str) else _kinds(uses, settings)),
     )
 
 
@@ -162,7 +174,7 @@ def _listed(permissions: Mapping[str, str]) -> str:
 
 def _limits(uses: Sequence[Use], settings: Settings) -> Iterator[Check]:
     for use in uses:
-        if use.mode not in _RUNNING or "${{" in (given := use.step.inputs.get("max-minutes", "")):
+        if not use.runs or "${{" in (given := use.step.inputs.get("max-minutes", "")):
             continue
         minutes = float(given) if given.replace(".", "", 1).isdigit() else settings.limits.minutes
         name = f"time limit of {use.job.id}"
@@ -195,3 +207,34 @@ def _dispatch(uses: Sequence[Use], workflows: Workflows, settings: Settings) -> 
         yield problem(name, f"{refused[0].place} may not start workflows", "give that job actions: write")
     else:
         yield ok(name, f"{path} is started on the branch of a fix")
+
+
+def _variables(uses: Sequence[Use], settings: Settings) -> Iterator[Check]:
+    """Keys of further providers, and what set-up needs: the settings name them, the workflow has to pass them."""
+    wanted = secrets_of(settings).others
+    for use in uses if wanted else ():
+        name = f"variables of {use.job.id}"
+        missing = [each for each in wanted if not use.variables.get(each)]
+        if not use.runs:
+            continue
+        if missing:
+            lines = ", ".join(f"{each}: ${{{{ secrets.{each} }}}}" for each in missing)
+            yield problem(
+                name,
+                f"{use.place} does not pass {', '.join(missing)}, which {SETTINGS_PATH} names",
+                f"add to the env of its step: {lines}; a provider without its key is not asked, set-up without its "
+                "secret does not begin",
+            )
+        else:
+            yield ok(name, f"passes {', '.join(wanted)}")
+
+
+def _kinds(uses: Sequence[Use], settings: Settings) -> Iterator[Check]:
+    """The action's image speaks the OpenAI protocol alone (why: docs/dependencies.md)."""
+    asked = settings.model.configured() if settings.engine != "search" else ()
+    if uses and (names := [each.provider or each.name for each in asked if each.kind == "xai"]):
+        yield problem(
+            "model.kind",
+            f"{SETTINGS_PATH} says kind: xai for {', '.join(names)}, and the action's image has no SDK of xAI",
+            "say kind: openai: the same models answer to it",
+        )

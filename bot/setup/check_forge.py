@@ -6,7 +6,7 @@ What a token may do cannot be listed: reading is tried, writing is never tried f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.config import Settings
@@ -14,7 +14,7 @@ from bot.errors import ConfigError, ForgeError
 from bot.ports import ActionsSettings, Forge, TokenKind, Viewer
 from bot.setup.check_files import Use
 from bot.setup.checks import Check, ok, problem, unknown
-from bot.setup.files import SECRET, SETTINGS_PATH
+from bot.setup.files import SETTINGS_PATH, secrets_of
 from bot.setup.pins import ACTION_REPOSITORY
 from bot.setup.settings import read_settings
 from bot.trigger.own import DATA_BRANCH, FIX_PREFIX
@@ -247,26 +247,37 @@ def _branches(forge: Forge, branch: str) -> Iterator[Check]:
 
 
 def _secret(asked: Asked) -> Iterator[Check]:
-    """The secret that the steps hand over as api-key, by whatever name."""
-    if asked.settings.engine == "search":
+    """The secret that the steps hand over as api-key, by whatever name, and those that they pass as variables."""
+    wanted, engine = secrets_of(asked.settings), asked.settings.engine
+    passed = (use.variables.get(name, "") for name in wanted.others for use in asked.uses if use.runs)
+    without = dict.fromkeys(_secrets_in(passed), f"{SETTINGS_PATH} needs it")
+    keys = (use.step.inputs.get("api-key") or use.variables.get(wanted.key, "") for use in asked.uses)
+    given = list(_secrets_in(keys))
+    if engine == "search":
         yield ok("secret", "engine search needs no key")
-        return
-    given = [found[1] for use in asked.uses if (found := _SECRET.search(use.step.inputs.get("api-key", "")))]
-    if asked.uses and not given:
+    elif asked.uses and not given:
         yield problem(
             "secret", "no step gets a key: search alone will repair", "give it api-key, or say engine: search"
         )
-        return
-    for name in dict.fromkeys(given or [SECRET]):
+    else:
+        less = "engine model needs it" if engine == "model" else "search alone will repair"
+        without = dict.fromkeys(given or [wanted.key], less) | without
+    for name, consequence in without.items():
         there = asked.forge.has_secret(name)
         if there is None:
             yield unknown("secret", f"this token may not list secrets; see that there is one called {name}")
         elif there:
             yield ok("secret", f"workflows get {name}")
         else:
-            without = "engine model needs it" if asked.settings.engine == "model" else "search alone will repair"
-            advice = f"gh secret set {name} --repo {asked.forge.repository}, or say engine: search"
-            yield problem("secret", f"there is no secret {name}: {without}", advice)
+            advice = f"gh secret set {name} --repo {asked.forge.repository}"
+            more = "" if name in wanted.others else ", or say engine: search"
+            yield problem("secret", f"there is no secret {name}: {consequence}", advice + more)
+
+
+def _secrets_in(values: Iterable[str]) -> Iterator[str]:
+    """Names of the repository's secrets in expressions; the token that every job has is none of them."""
+    found = (match[1] for value in values if (match := _SECRET.search(value)))
+    return (name for name in found if name.upper() != "GITHUB_TOKEN")
 
 
 def _starts_ci(asked: Asked) -> Iterator[Check]:

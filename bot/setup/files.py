@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import yaml
 
+from bot.config import Settings
 from bot.publish.untrusted import one_line
 from bot.setup.pins import pins
 from bot.setup.workflows import Job, Step, Workflow
@@ -20,6 +21,7 @@ SECRET = "XAI_API_KEY"  # noqa: S105 (the secret's name)
 SPARE_MINUTES = 15
 """What a job needs beside limits.minutes: the image, fetching, the report."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JUNIT = re.compile(r"--junit-?xml[= ]['\"]?([\w./*-]+)")
 _STEP_PERMISSIONS = (
     ("actions", "read", "the last green run"),
@@ -39,6 +41,14 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """Names of the secrets that the step which repairs is given. key: as its input api-key. others: as variables."""
+
+    key: str = SECRET
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Paste:
     """Lines for a person to add to a workflow of theirs. place: where, in a sentence's words. notes: what else."""
 
@@ -48,12 +58,28 @@ class Paste:
     notes: tuple[str, ...]
 
 
+def secrets_of(settings: Settings) -> Secrets:
+    """Those that `settings` read from the environment: keys of the model's endpoints, and what set-up needs."""
+    model = settings.model
+    named = [each.api_key_env for each in model.providers] if settings.engine != "search" else []
+    named += [name for suite in settings.suites for name in suite.setup_secrets]
+    # A name that is none of a secret's cannot be written down; doctor says that nobody passes it.
+    others = (name for name in dict.fromkeys(named) if name != model.api_key_env and _NAME.fullmatch(name))
+    return Secrets(model.api_key_env, tuple(others))
+
+
 def settings_text() -> str:
     """`.github/grokfix.yml` with every key at its default, in comments."""
     return _template("grokfix.yml")
 
 
-def workflow_text(mode: Mode, names: Sequence[str], action: str, minutes: float) -> str:
+def workflow_text(
+    mode: Mode,
+    names: Sequence[str],
+    action: str,
+    minutes: float,
+    secrets: Secrets = Secrets(),
+) -> str:
     """`.github/workflows/grokfix.yml` for `mode` (not STEP), after the workflows `names`.
 
     action: text after `uses: ` for grokfix. minutes: limits.minutes of the settings.
@@ -63,6 +89,8 @@ def workflow_text(mode: Mode, names: Sequence[str], action: str, minutes: float)
         "__WORKFLOWS__": f"[{', '.join(_quoted(name) for name in names)}]",
         "__GROKFIX__": action,
         "__MINUTES__": str(int(minutes) + SPARE_MINUTES),
+        "__KEY__": secrets.key,
+        "__ENVIRONMENT__": _indented(_environment(secrets), 8),
         "__UPLOAD_ARTIFACT__": known["actions/upload-artifact"].uses,
         "__DOWNLOAD_ARTIFACT__": known["actions/download-artifact"].uses,
     }
@@ -70,29 +98,47 @@ def workflow_text(mode: Mode, names: Sequence[str], action: str, minutes: float)
     return re.sub("|".join(values), lambda match: values[match[0]], _template(f"{mode}.yml"))
 
 
-def step_to_paste(workflow: Workflow | None, action: str) -> Paste:
+def step_to_paste(
+    workflow: Workflow | None,
+    action: str,
+    secrets: Secrets = Secrets(),
+) -> Paste:
     """The step and the permissions for mode STEP, indented for `workflow` (None: for any)."""
     found = None if workflow is None else next(((job, step) for job, step in workflow.steps() if step.runs_tests), None)
     if workflow is None or found is None:
-        return Paste("after the step that runs the tests", _step(action, "reports/*.xml", 6), _permissions(4), _notes())
+        return Paste(
+            "after the step that runs the tests", _step(action, "reports/*.xml", 6, secrets), _permissions(4), _notes()
+        )
     job, step = found
     report = _JUNIT.search(step.run)
     return Paste(
         place=f"{one_line(workflow.path)}, job {one_line(job.id)}, after line {step.end_line} ({_called(step)})",
-        step=_step(action, report[1] if report else "reports/*.xml", step.column),
+        step=_step(action, report[1] if report else "reports/*.xml", step.column, secrets),
         permissions=_permissions(job.column),
         notes=_notes(job, reports=report is not None),
     )
 
 
-def _step(action: str, junit: str, column: int) -> str:
+def _environment(secrets: Secrets) -> tuple[str, ...]:
+    """Lines of a step, not indented; none where there is nothing to pass."""
+    if not secrets.others:
+        return ()
+    return ("env: # secrets that grokfix.yml names", *(f"  {name}: {_secret(name)}" for name in secrets.others))
+
+
+def _secret(name: str) -> str:
+    return f"${{{{ secrets.{name} }}}}"
+
+
+def _step(action: str, junit: str, column: int, secrets: Secrets) -> str:
     lines = (
         "- name: Repair failing tests",
         "  if: failure()",
         f"  uses: {action}",
+        *(f"  {line}" for line in _environment(secrets)),
         "  with:",
         f'    junit: "{junit}"',
-        f"    api-key: ${{{{ secrets.{SECRET} }}}}",
+        f"    api-key: {_secret(secrets.key)}",
     )
     return _indented(lines, column)
 

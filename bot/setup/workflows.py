@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -31,7 +31,10 @@ _INSTALLS = re.compile(r"\b(?:pip3?|pipx|uv|poetry|conda|npm|apt(?:-get)?|brew)\
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. line, end_line: first and last line in the file, from 1. column: of its dash, from 0."""
+    """One step. line, end_line: first and last line in the file, from 1. column: of its dash, from 0.
+
+    environment: what its `env` sets; a job and a workflow have the same.
+    """
 
     name: str
     run: str
@@ -40,6 +43,7 @@ class Step:
     line: int
     end_line: int
     column: int
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs_tests(self) -> bool:
@@ -64,6 +68,7 @@ class Job:
     permissions: Mapping[str, str] | None
     steps: tuple[Step, ...]
     column: int
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Workflow:
     follows: tuple[str, ...]
     permissions: Mapping[str, str] | None
     jobs: tuple[Job, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def steps(self) -> Iterator[tuple[Job, Step]]:
         """Every step with its job."""
@@ -174,6 +180,7 @@ def read_workflow(text: str, path: str) -> Workflow | Unreadable:
         follows=_strings(after.get("workflows")),
         permissions=_permissions(top.get("permissions")),
         jobs=tuple(_job(name, node, lines) for name, node in _mapping(top.get("jobs")).items()),
+        environment=_texts(top.get("env")),
     )
 
 
@@ -188,6 +195,7 @@ def _job(name: str, node: yaml.Node, lines: list[str]) -> Job:
         permissions=_permissions(parts.get("permissions")),
         steps=tuple(_step(step, lines) for step in found if isinstance(step, yaml.MappingNode)),
         column=node.start_mark.column,
+        environment=_texts(parts.get("env")),
     )
 
 
@@ -203,10 +211,11 @@ def _step(node: yaml.MappingNode, lines: list[str]) -> Step:
         name=_string(parts.get("name")),
         run=_string(parts.get("run")),
         uses=_string(parts.get("uses")),
-        inputs={key: _string(value) for key, value in _mapping(parts.get("with")).items()},
+        inputs=_texts(parts.get("with")),
         line=line + 1,
         end_line=end,
         column=dash if dash >= 0 else max(node.start_mark.column - 2, 0),
+        environment=_texts(parts.get("env")),
     )
 
 
@@ -227,6 +236,10 @@ def _mapping(node: yaml.Node | None) -> dict[str, yaml.Node]:
     return {key.value: value for key, value in node.value[:_MOST] if isinstance(key, yaml.ScalarNode)}
 
 
+def _texts(node: yaml.Node | None) -> dict[str, str]:
+    return {key: _string(value) for key, value in _mapping(node).items()}
+
+
 def _string(node: yaml.Node | None) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
@@ -242,9 +255,7 @@ def _strings(node: yaml.Node | None) -> tuple[str, ...]:
 def _permissions(node: yaml.Node | None) -> Mapping[str, str] | None:
     if isinstance(node, yaml.ScalarNode) and node.value:
         return {"*": str(node.value)}
-    return (
-        {key: _string(value) for key, value in _mapping(node).items()} if isinstance(node, yaml.MappingNode) else None
-    )
+    return _texts(node) if isinstance(node, yaml.MappingNode) else None
 
 
 def _minutes(text: str) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot import process
-from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH, Mode, step_to_paste, workflow_text
+from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH, Mode, Secrets, step_to_paste, workflow_text
 from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action, pins
 from bot.setup.settings import read_settings
 from bot.setup.workflows import Workflow, read_workflow, read_workflows
@@ -45,11 +45,14 @@ def pasted() -> str:
     return PLAIN.replace("    runs-on", paste.permissions + "    runs-on") + paste.step
 
 
+MORE_KEYS = Secrets("HOUSE_KEY", ("GATEWAY_KEY", "INDEX_TOKEN"))
 GENERATED = {
     "three-jobs-by-tag": workflow_text(Mode.THREE_JOBS, ["tests"], our_action(None), 30),
     "three-jobs-by-commit": workflow_text(Mode.THREE_JOBS, ["tests", "a: [b]"], our_action(SHA), 30),
     "one-job-by-tag": workflow_text(Mode.ONE_JOB, ["tests"], our_action(None), 30),
     "one-job-by-commit": workflow_text(Mode.ONE_JOB, ["tests"], our_action(SHA), 30),
+    "three-jobs-more-keys": workflow_text(Mode.THREE_JOBS, ["tests"], our_action(SHA), 30, MORE_KEYS),
+    "one-job-more-keys": workflow_text(Mode.ONE_JOB, ["tests"], our_action(SHA), 30, MORE_KEYS),
     "step": pasted(),
 }
 

@@ -155,3 +155,16 @@ def test_bad_files(text: str, expected: str) -> None:
 def test_bad_test_command(command: str) -> None:
     with pytest.raises(ConfigError, match="--test-command"):
         config.load(None, "", {}, test_command=command)
+
+
+def test_one_key_serves_every_endpoint_that_names_its_variable() -> None:
+    text = """\
+version: 1
+model:
+  providers:
+    - {name: same, base_url: "http://a.example/v1", api_key_env: XAI_API_KEY}
+    - {name: other, base_url: "http://b.example/v1", api_key_env: OTHER_KEY}
+"""
+    given = config.load(text, "grokfix.yml", {"OTHER_KEY": "o"}, api_key="k")
+    assert [each.api_key for each in given.model.endpoints()] == ["k", "k", "o"]
+    assert [each.api_key for each in config.load(text, "grokfix.yml", {}, api_key="k").model.endpoints()] == ["k", "k"]

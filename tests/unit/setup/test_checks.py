@@ -17,7 +17,7 @@ from bot.setup.check_files import check_files, uses_of
 from bot.setup.check_forge import FIX_BRANCH, NAMES, Asked, check_forge, no_token
 from bot.setup.check_machine import check_docker, check_model
 from bot.setup.checks import Check, Status, has_problem, ok, problem, render_json, render_text, unknown
-from bot.setup.files import SECRET, SETTINGS_PATH, WORKFLOW_PATH, Mode, workflow_text
+from bot.setup.files import SECRET, SETTINGS_PATH, WORKFLOW_PATH, Mode, secrets_of, workflow_text
 from bot.setup.pins import our_action
 from bot.setup.workflows import Workflow, Workflows, read_workflow
 from tests.fake_forge import FakeForge
@@ -26,6 +26,11 @@ TESTS = "name: tests\non: push\njobs: {t: {steps: [{run: pytest}]}}"
 THREE = workflow_text(Mode.THREE_JOBS, ["tests"], our_action("a" * 40), 30)
 ONE = workflow_text(Mode.ONE_JOB, ["tests"], our_action(None), 30)
 DEFAULTS = Settings()
+KEYS = """\
+version: 1
+model: {providers: [{name: gateway, base_url: "http://gateway.example/v1", api_key_env: GATEWAY_KEY}]}
+suites: [{setup_secrets: [INDEX_TOKEN]}]
+"""
 
 
 def workflows(**texts: str) -> Workflows:
@@ -117,6 +122,33 @@ def test_dispatch(tests: str, text: str, status: Status, finding: str) -> None:
 def test_dispatch_of_a_workflow_that_is_gone() -> None:
     settings = config.load("version: 1\npublish: {dispatch: gone.yml}", "x", {})
     assert problems(check_files(workflows(tests=TESTS, grokfix=ONE), settings)) == ["publish.dispatch"]
+
+
+@pytest.mark.parametrize("mode", [Mode.ONE_JOB, Mode.THREE_JOBS])
+def test_keys_of_providers_are_passed(mode: Mode) -> None:
+    settings = config.load(KEYS, "x", {"INDEX_TOKEN": ""})
+    bare = workflow_text(mode, ["tests"], our_action(None), 30)
+    found = [
+        check for check in check_files(workflows(tests=TESTS, grokfix=bare), settings) if check.status is not Status.OK
+    ]
+    (lacking,) = found
+    assert lacking.name == f"variables of {'grokfix' if mode is Mode.ONE_JOB else 'analyze'}"
+    assert "does not pass GATEWAY_KEY, INDEX_TOKEN" in lacking.finding
+    assert "GATEWAY_KEY: ${{ secrets.GATEWAY_KEY }}" in lacking.advice
+    given = {
+        "by init": workflow_text(mode, ["tests"], our_action(None), 30, secrets_of(settings)),
+        "for all jobs": bare.replace("permissions: {}", "env: {GATEWAY_KEY: a, INDEX_TOKEN: b}\npermissions: {}", 1),
+    }
+    for text in given.values():
+        checks = check_files(workflows(tests=TESTS, grokfix=text), settings)
+        assert {check.status for check in checks} == {Status.OK}
+
+
+def test_what_the_image_cannot_speak() -> None:
+    settings = config.load("version: 1\nmodel: {kind: xai}", "x", {})
+    found = by_name(check_files(workflows(tests=TESTS, grokfix=ONE), settings), "model.kind")
+    assert found.status is Status.PROBLEM and "kind: openai" in found.advice
+    assert problems(check_files(workflows(tests=TESTS, grokfix=ONE), replace(settings, engine="search"))) == []
 
 
 # --- the code host --------------------------------------------------------------------------------------------------
@@ -257,6 +289,27 @@ def test_the_secret_that_the_workflow_names() -> None:
     assert "there is no secret MY_KEY" in by_name(asked(forge(), renamed), "secret").finding
     keyless = THREE.replace("api-key: ${{ secrets.XAI_API_KEY }}", "engine: auto")
     assert "no step gets a key" in by_name(asked(forge(), keyless), "secret").finding
+
+
+def test_secrets_that_are_passed_on_are_looked_for() -> None:
+    settings = config.load(KEYS, "x", {"INDEX_TOKEN": ""})
+    text = workflow_text(Mode.THREE_JOBS, ["tests"], our_action(None), 30, secrets_of(settings))
+    there = forge(secrets={"XAI_API_KEY", "GATEWAY_KEY"})
+    found = [check.finding for check in asked(there, text, settings=settings) if check.status is Status.PROBLEM]
+    assert found == [f"there is no secret INDEX_TOKEN: {SETTINGS_PATH} needs it"]
+    token = replace(settings, model=replace(settings.model, providers=(Provider("g", "http://g", "GITHUB_TOKEN"),)))
+    text = workflow_text(Mode.THREE_JOBS, ["tests"], our_action(None), 30, secrets_of(token))
+    there = forge(secrets={"XAI_API_KEY", "INDEX_TOKEN"})
+    assert by_name(asked(there, text, settings=token), "secret").status is Status.OK, "every job has that one"
+
+
+def test_a_key_that_arrives_as_a_variable() -> None:
+    passed = THREE.replace(
+        "        with:\n          mode: analyze",
+        "        env: {XAI_API_KEY: '${{ secrets.MINE }}'}\n        with:\n          mode: analyze",
+    )
+    passed = passed.replace("          api-key: ${{ secrets.XAI_API_KEY }}\n", "")
+    assert by_name(asked(forge(secrets={"MINE"}), passed), "secret").status is Status.OK
 
 
 def test_without_a_token() -> None:

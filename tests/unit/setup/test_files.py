@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bot import config
 from bot.config_file import File
-from bot.setup.files import Mode, settings_text, step_to_paste, workflow_text
+from bot.setup.files import Mode, Secrets, secrets_of, settings_text, step_to_paste, workflow_text
 from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action, pins
 from bot.setup.workflows import Workflow, read_workflow
 
@@ -101,6 +101,46 @@ def test_three_jobs_share_no_rights() -> None:
     assert jobs["analyze"]["timeout-minutes"] == 35
     handing = jobs["analyze"]["steps"][-1]
     assert (handing["if"], handing["with"]["name"]) == ("always()", "grokfix-bundle")
+
+
+KEYED = """\
+version: 1
+model:
+  api_key_env: HOUSE_KEY
+  providers:
+    - {name: a, base_url: "http://a.example/v1", api_key_env: GATEWAY_KEY}
+    - {name: b, base_url: "http://b.example/v1", api_key_env: HOUSE_KEY}
+    - {name: c, base_url: "http://c.example/v1"}
+    - {name: d, base_url: "http://d.example/v1", api_key_env: GATEWAY_KEY}
+suites: [{name: one, setup_secrets: [INDEX_TOKEN, "no: name", "a\\nb: c"]}]
+"""
+PASSED = {name: f"${{{{ secrets.{name} }}}}" for name in ("GATEWAY_KEY", "INDEX_TOKEN")}
+
+
+def keyed(more: str = "") -> Secrets:
+    named = dict.fromkeys(("INDEX_TOKEN", "no: name", "a\nb: c"), "")
+    return secrets_of(config.load(KEYED + more, "grokfix.yml", named))
+
+
+def test_secrets_that_the_settings_name() -> None:
+    assert secrets_of(config.load(None, "", {})) == Secrets("XAI_API_KEY", ())
+    assert keyed() == Secrets("HOUSE_KEY", ("GATEWAY_KEY", "INDEX_TOKEN"))
+    assert keyed("engine: search\n").others == ("INDEX_TOKEN",), "search asks no provider"
+
+
+@pytest.mark.parametrize(("mode", "job"), [(Mode.ONE_JOB, "grokfix"), (Mode.THREE_JOBS, "analyze")])
+def test_secrets_are_passed_to_the_step_that_repairs_alone(mode: Mode, job: str) -> None:
+    loaded = yaml.safe_load(workflow_text(mode, ["tests"], our_action(None), 30, keyed()))
+    steps = [(name, step) for name, each in loaded["jobs"].items() for step in each["steps"]]
+    assert [(name, step["env"]) for name, step in steps if "env" in step] == [(job, PASSED)]
+    assert [step["with"]["api-key"] for _, step in steps if "api-key" in step["with"]] == ["${{ secrets.HOUSE_KEY }}"]
+    plain = yaml.safe_load(workflow_text(mode, ["tests"], our_action(None), 30))
+    assert "env" not in yaml.safe_dump(plain).split()
+
+
+def test_secrets_are_in_the_step_to_paste() -> None:
+    (step,) = yaml.safe_load(step_to_paste(None, our_action(None), keyed()).step)
+    assert (step["env"], step["with"]["api-key"]) == (PASSED, "${{ secrets.HOUSE_KEY }}")
 
 
 def test_stop_waits_for_nothing() -> None:
