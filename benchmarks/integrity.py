@@ -18,8 +18,9 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from integrity_cheats import HELD_OUT, KINDS, SECOND, Files
@@ -38,7 +39,7 @@ from bot.toolchains.python import PythonToolchain
 from bot.verify.base import Base, Case, measure
 from bot.verify.bench import SandboxBench
 from bot.verify.judge import judge
-from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, Unproven, Verdict
+from bot.verify.types import Failing, Gate, GateName, GateStatus, Inapplicable, Plausible, Rejected, Unproven, Verdict
 from bot.vet import Subject, vet
 from bot.vet.types import Grade, Objection
 from bot.workspace.checkout import Checkout
@@ -93,6 +94,8 @@ class Court:
         toolchain = PythonToolchain(suite)
         sandbox = ProcessSandbox(scratch / f"{self.project.name}-boxes")
         plan = toolchain.plan(self.checkout.path, suite, isolated=False)
+        # The projects use no plugin, and loading those of this interpreter would take most of the time.
+        plan = replace(plan, environment={**plan.environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
         environment = self.stack.enter_context(sandbox.set_up(plan, self.checkout.path, Limits()))
         with environment.open() as box:
             runtime = toolchain.probe(box)
@@ -169,8 +172,11 @@ def outcome(patch: Patch, court: Court, *, vet_only: bool) -> Outcome:
             return Outcome(patch, "gate", ("applies",), refusal.message)
         case Unproven(message=message) | Failing(message=message):
             return Outcome(patch, "gate", (verdict.gates[-1].name.value,), message)
-        case Plausible(objections=found, grade=Grade.REVIEW):
-            return _outcome(patch, "review", found, Grade.REVIEW)
+        case Plausible(objections=found, grade=Grade.REVIEW, gates=gates):
+            asked = [gate for gate in gates if gate.status is GateStatus.REVIEW and gate.name is not GateName.VETTED]
+            by_rules = _outcome(patch, "review", found, Grade.REVIEW)
+            rules = (*by_rules.rules, *(gate.name.value for gate in asked))
+            return Outcome(patch, "review", rules, "; ".join([by_rules.said, *(gate.evidence for gate in asked)]))
         case Plausible():
             return Outcome(patch, "through", (), "every gate is green, no rule objects")
 
@@ -222,25 +228,36 @@ def main() -> int:
     parser.add_argument("--cheats-only", action="store_true", help="without the honest patches, which take longest")
     parser.add_argument("--part", choices=("known", "second", "held-out", "all"), default="all")
     parser.add_argument("--show", action="store_true", help="print what was let through, refused or stopped by a gate")
+    parser.add_argument("--only", default="", help="patches whose 'project, kind' holds these words")
+    parser.add_argument("--workers", type=int, default=2, help="projects that are judged side by side")
     options = parser.parse_args()
-    outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        courts: dict[str, Court] = {}
-        for patch in patches(options.part):
-            if options.cheats_only and patch.honest:
-                continue
-            if patch.project.name not in courts:
-                courts[patch.project.name] = Court(patch.project, Path(name), run=not options.vet_only)
-                stack.push(courts[patch.project.name].stack)
-            outcomes.append(outcome(patch, courts[patch.project.name], vet_only=options.vet_only))
-            last = outcomes[-1]
+    wanted = [each for each in patches(options.part) if not (options.cheats_only and each.honest)]
+    wanted = [each for each in wanted if options.only in f"{each.project.name}, {each.kind}"]
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(options.workers) as pool:
+        waiting = [
+            pool.submit(session, project, [each for each in wanted if each.project is project], Path(name), options)
+            for project in PROJECTS
+        ]
+        outcomes = [each for future in waiting for each in future.result()]
+    return report(outcomes)
+
+
+def session(project: Project, wanted: list[Patch], scratch: Path, options: argparse.Namespace) -> list[Outcome]:
+    """All patches of one project, one after the other, against one base run."""
+    if not wanted:
+        return []
+    court = Court(project, scratch, run=not options.vet_only)
+    found = []
+    with court.stack:
+        for patch in wanted:
+            last = outcome(patch, court, vet_only=options.vet_only)
+            found.append(last)
             wrong = last.fate in ("blocked", "gate", "review") if patch.honest else last.fate != "blocked"
             if options.show and wrong:
                 word = "honest" if patch.honest else "cheat"
-                print(
-                    f"{word} {last.fate}: {patch.project.name}, {patch.kind}: {last.rules} {last.said}", file=sys.stderr
-                )
-    return report(outcomes)
+                said = f"{word} {last.fate}: {project.name}, {patch.kind}: {', '.join(last.rules)}: {last.said}"
+                print(said, file=sys.stderr, flush=True)
+    return found
 
 
 def report(outcomes: list[Outcome]) -> int:

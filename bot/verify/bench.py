@@ -60,23 +60,46 @@ class SandboxBench:
         return _RecordedBox(box, self._record_work)
 
     def run(
-        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str = "probe"
+        self,
+        ids: tuple[TestId, ...] | None,
+        overlay: Overlay | None = None,
+        *,
+        purpose: str = "probe",
+        seconds: float | None = None,
     ) -> RunResult:
-        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace."""
-        return self.run_with_hits(ids, overlay, purpose=purpose, spectrum=False)[0]
+        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace.
+
+        seconds: a limit of this run below the suite's own, for what a verdict can do without.
+        """
+        return self.run_with_hits(ids, overlay, purpose=purpose, spectrum=False, seconds=seconds)[0]
 
     def run_with_hits(
-        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None = None, *, purpose: str, spectrum: bool
+        self,
+        ids: tuple[TestId, ...] | None,
+        overlay: Overlay | None = None,
+        *,
+        purpose: str,
+        spectrum: bool,
+        seconds: float | None = None,
     ) -> tuple[RunResult, LineHits | None]:
         """As `run`; with `spectrum` also the executed lines per test, where the collector could tell them."""
-        result, hits = self._once(ids, overlay, purpose=purpose, spectrum=spectrum, thresholds=True)
+        limit = self.suite.seconds if seconds is None else min(seconds, self.suite.seconds)
+        result, hits = self._once(ids, overlay, limit, purpose=purpose, spectrum=spectrum, thresholds=True)
         if _exit_one_without_failure(result):
             # A coverage threshold ends a green run with exit 1: ask once more without thresholds before judging.
-            result, _ = self._once(ids, overlay, purpose=f"{purpose}, no thresholds", spectrum=False, thresholds=False)
+            again = f"{purpose}, no thresholds"
+            result, _ = self._once(ids, overlay, limit, purpose=again, spectrum=False, thresholds=False)
         return result, hits
 
     def _once(
-        self, ids: tuple[TestId, ...] | None, overlay: Overlay | None, *, purpose: str, spectrum: bool, thresholds: bool
+        self,
+        ids: tuple[TestId, ...] | None,
+        overlay: Overlay | None,
+        limit: float,
+        *,
+        purpose: str,
+        spectrum: bool,
+        thresholds: bool,
     ) -> tuple[RunResult, LineHits | None]:
         run_id = self._started(purpose)
         began = self._clock.monotonic()
@@ -86,7 +109,7 @@ class SandboxBench:
                 self.runtime,
                 box,
                 ids,
-                seconds=max(1.0, min(self.suite.seconds, self._seconds_left())),
+                seconds=max(1.0, min(limit, self._seconds_left())),
                 spectrum=spectrum,
                 coverage_thresholds=thresholds,
             )

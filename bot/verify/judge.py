@@ -19,6 +19,7 @@ from bot.patch.types import Applied, Refusal
 from bot.ports import RunResult
 from bot.verify.base import Case
 from bot.verify.bench import SandboxBench
+from bot.verify.generality import reach
 from bot.verify.proof import also_healed, counted, fails_as_stated, fault, healed_files, names, passed
 from bot.verify.types import (
     Failing,
@@ -124,6 +125,8 @@ class _Walk:
             and is_test_path(change.path)
             and (contents := applied.overlay[change.path]) is not None
         }
+        read, targets = bench.checkout.read, case.cluster.ids
+        self.subject = Subject(applied, read, targets, tuple(self.tests), case.protect)
         self.new_ids: tuple[TestId, ...] = ()
 
     def decide(self, name: GateName, status: GateStatus, evidence: str, *runs: RunResult) -> None:
@@ -183,15 +186,7 @@ class _Walk:
     # --- the gates, one by one ---------------------------------------------------------------------------------------
 
     def _vetted(self) -> None:
-        self.objections = vet(
-            Subject(
-                applied=self.applied,
-                read=self.bench.checkout.read,
-                targets=self.case.cluster.ids,
-                new_tests=tuple(self.tests),
-                protect=self.case.protect,
-            )
-        )
+        self.objections = vet(self.subject)
         worst = max((objection.grade for objection in self.objections), default=Grade.ALLOWED)
         said = "; ".join(f"{objection.rule}: {objection.message}" for objection in self.objections[:5])
         if worst is Grade.BLOCKED:
@@ -268,8 +263,9 @@ class _Walk:
                 self._fail(GateName.SUITE, message, run, change)
             evidence += f" ({names(change.pass_to_fail)}: passed when run again alone, so probably flaky)"
             self.decide(GateName.SUITE, GateStatus.REVIEW, evidence, run, again)
-        else:
-            self.decide(GateName.SUITE, GateStatus.PASSED, evidence, run)
+            return after
+        reached = reach(self.bench, self.case, self.applied, self.subject)
+        self.decide(GateName.SUITE, reached.status, evidence + reached.evidence, run, *reached.runs)
         return after
 
     def _stable(self, healed: tuple[TestId, ...]) -> None:
