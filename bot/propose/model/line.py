@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from bot.budget import Budget, worst_price
 from bot.config import ModelSettings
 from bot.ports import Model
 
 REPLY_TOKENS = 32_000
 """The longest reply that is asked for; where the window is small, a quarter of that."""
+_REPLY_PART = 4
+_LEAST_REPLY = 256
+
+
+def window_for(prompt_tokens: float) -> int:
+    """Tokens of the smallest window that holds such a prompt beside the longest reply that is asked for."""
+    return math.ceil(min(prompt_tokens + REPLY_TOKENS, prompt_tokens * _REPLY_PART / (_REPLY_PART - 1)))
 
 
 class Line:
@@ -26,7 +35,7 @@ class Line:
 
     @property
     def reply_tokens(self) -> int:
-        return max(256, min(REPLY_TOKENS, self.window // 4))
+        return max(_LEAST_REPLY, min(REPLY_TOKENS, self.window // _REPLY_PART))
 
     def narrow(self, refused_tokens: int) -> None:
         """A request of about that many tokens was too long for the endpoint: the window is smaller than was said."""

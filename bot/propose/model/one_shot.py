@@ -108,8 +108,9 @@ class OneShot:
 
     def _too_small(self) -> str:
         return (
-            f"the window of model {self._line.model.name!r} ({self._line.window:,} tokens) is too small for the failure"
-            " and the code around it; set model.context to its real size, or choose another model"
+            f"model {self._line.model.name!r} cannot be asked: the least that has to be said of this failure needs a "
+            f"window of about {self._opening.least:,} tokens, and it has {self._line.window:,} (model.context, or what "
+            "the endpoint said); set model.context to its real size, or choose a model with a longer one"
         )
 
 

@@ -9,7 +9,7 @@ from bot.diagnose.types import Evidence
 from bot.ports import Message, Recorder, ReplySchema, ToolSpec
 from bot.propose.model.context import Setting, first_message
 from bot.propose.model.conversation import Conversation
-from bot.propose.model.line import Line
+from bot.propose.model.line import Line, window_for
 from bot.propose.model.render import prompt
 from bot.propose.types import Attempt
 
@@ -40,6 +40,8 @@ class Opening:
         self._schema = schema
         self._scale = 1.0
         self._name = ""
+        self.least = 0
+        """Tokens of the window that the latest beginning would have needed, by estimate."""
 
     def halve(self) -> None:
         """The next first message is half as large: a conversation did not fit the window."""
@@ -64,7 +66,9 @@ class Opening:
                 tools=self._tools,
                 schema=self._schema,
             )
-            if talk.size() <= (self._line.window - self._line.reply_tokens) * SHARE:
+            size = talk.size()
+            if size <= (self._line.window - self._line.reply_tokens) * SHARE:
                 return talk
+            self.least = window_for(size / SHARE)
             self.halve()
         return None

@@ -346,3 +346,21 @@ def test_two_attempts_over_http() -> None:
 
 def fix_text(patch: str) -> str:
     return answer("first idea", patch, TEST)
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "one answer"])
+def test_a_window_that_holds_nothing_is_named_with_what_it_takes(tools: bool) -> None:
+    """Nothing is asked and nothing spent; the window that is named does."""
+    model = ScriptedModel()
+    engine, line, _ = proposer(model, tools=tools, settings=ModelSettings(context=2_000))
+    found = engine.propose(evidence(), (), BENCH)
+    assert isinstance(found, NoProposal)
+    assert (found.reason, model.requests, line.budget.spent.requests) == (StopReason.NO_CANDIDATE, [], 0)
+    assert "cannot be asked" in found.message
+    assert "it has 2,000 (model.context" in found.message
+    needed = re.search(r"a window of about ([\d,]+) tokens", found.message)
+    assert needed is not None
+    enough = int(needed[1].replace(",", ""))
+    for context, replies in ((enough, [GOOD]), (enough - 50, [])):
+        engine, _, _ = proposer(ScriptedModel(*replies), tools=tools, settings=ModelSettings(context=context))
+        assert isinstance(engine.propose(evidence(), (), BENCH), Proposal if replies else NoProposal)
