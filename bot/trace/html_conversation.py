@@ -15,19 +15,23 @@ from bot.trace.read import SIDE_BY_SIDE, Event, same_conversation
 
 _SHOWN_STEPS = 200
 _SHOWN_MEMBERS = 20
-_OF_A_STEP = frozenset({EventKind.STREAM, EventKind.REPLY, EventKind.USAGE, EventKind.TOOL_RESULT})
+_OF_A_STEP = frozenset({EventKind.STREAM, EventKind.REPLY, EventKind.USAGE, EventKind.TOOL_CALL, EventKind.TOOL_RESULT})
 
 _Data = Mapping[str, JsonValue]
 
 
 @dataclass(slots=True)
 class Step:
-    """One request, what was streamed and replied, the tools that were called then, what it cost."""
+    """One request, what was streamed and replied, the tools that were called then, what it cost.
+
+    written: calls that were read from the reply's text; the others stand in the reply itself.
+    """
 
     request: Event
     conversation: int
     streamed: dict[str, str] = field(default_factory=dict)
     reply: _Data | None = None
+    written: list[_Data] = field(default_factory=list)
     results: dict[str, _Data] = field(default_factory=dict)
     usage: _Data | None = None
     answered_at: float | None = None
@@ -36,6 +40,11 @@ class Step:
     def seconds(self) -> float | None:
         """From the request to the end of its reply."""
         return None if self.answered_at is None else max(0.0, self.answered_at - self.request.seconds)
+
+    @property
+    def calls(self) -> Sequence[_Data]:
+        """The tools that were called, in whatever form."""
+        return () if self.reply is None else (*records(self.reply, "tool_calls"), *self.written)
 
     @property
     def cost(self) -> str:
@@ -77,6 +86,9 @@ def steps_of(events: Sequence[Event]) -> tuple[Step, ...]:
             case EventKind.USAGE if step.usage is None:
                 step.usage = event.data
                 step.answered_at = step.answered_at if step.answered_at is not None else event.seconds
+            case EventKind.TOOL_CALL:
+                if flag(event.data, "as_text"):
+                    step.written.append(event.data)
             case EventKind.TOOL_RESULT:
                 step.results[text(event.data, "id")] = event.data
     return tuple(steps)
@@ -109,7 +121,7 @@ def _gist(step: Step) -> str:
         return ' <span class="warn">no reply</span>'
     if fault := text(step.reply, "fault"):
         return f' <span class="bad">{html(one_line(fault, 40))}</span>'
-    names = [one_line(text(call, "name"), 40) for call in records(step.reply, "tool_calls")]
+    names = [one_line(text(call, "name"), 40) for call in step.calls]
     return f" <code>{html(', '.join(names[:6]))}</code>" if names else ""
 
 
@@ -127,7 +139,9 @@ def _reply(step: Step) -> Iterator[str]:
         yield _fold("reasoning", reasoning)
     if said := text(reply, "text"):
         yield _arguments(said) if said.lstrip().startswith("{") else prose(said)
-    for call in records(reply, "tool_calls"):
+    if step.written:
+        yield '<p class="soft">Read from the text above, which the endpoint handed on unread:</p>'
+    for call in step.calls:
         yield _call(call, step.results.get(text(call, "id")))
 
 

@@ -293,3 +293,22 @@ def test_the_fix_is_shown_whole(tmp_path: Path) -> None:
         if line.startswith(("index ", "--- ", "+++ ", "diff --git ")):
             continue  # the file's heading says it
         assert line.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").rstrip() in page
+
+
+def test_calls_that_came_as_text_stand_with_their_results(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        trace.record(EventKind.REQUEST, repair=1, messages=[])
+        trace.record(EventKind.REPLY, repair=1, text="I look. <tool_call>{}</tool_call>", tool_calls=[])
+        trace.record(
+            EventKind.TOOL_CALL, repair=1, id="a", name="read_file", arguments='{"path": "cart.py"}', as_text=True
+        )
+        trace.record(EventKind.TOOL_RESULT, repair=1, id="a", name="read_file", ok=True, result="9 lines", seconds=0.1)
+        trace.record(
+            EventKind.REQUEST, repair=1, messages=[{"role": "tool", "content": "9 lines", "tool_call_id": "a"}]
+        )
+    page = render_trace(read_trace(path)).split('<h2 id="timeline"')[0]
+    call = page[page.index('<details class="call">') :]
+    assert "read_file" in call and "9 lines" in call
+    assert "Read from the text above" in page and "&lt;tool_call&gt;" in page
+    assert page.count('<details class="call">') == 1
