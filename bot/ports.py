@@ -495,13 +495,37 @@ class JobStep:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowJob:
-    """One job of a run; a matrix variant is in its name: "test (3.12, ubuntu-latest)"."""
+    """One job of a run; a matrix variant is in its name: "test (3.12, ubuntu-latest)". `status`, `conclusion`: a run's.
+
+    started_at, completed_at: ISO 8601, "" where not told. attempt: of its run, 0 where not told. A re-run of the failed
+    jobs lists those that passed again, with the times of the attempt that really ran them.
+    """
 
     id: int
     name: str
     conclusion: str
     url: str
     steps: tuple[JobStep, ...] = ()
+    status: str = ""
+    started_at: str = ""
+    completed_at: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """One page of a listing of runs, newest first. total: runs that the question has, of which a code host may page
+    through fewer (GitHub: 1000). etag: to ask the same again with, "" where there is none. more: a page follows."""
+
+    runs: tuple[WorkflowRun, ...]
+    total: int
+    etag: str = ""
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """What was asked for is still what it was when its etag was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -540,6 +564,19 @@ class PullRequest:
     merge_sha: str
     author: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue that is no pull request. `state`: open or closed."""
+
+    number: int
+    title: str
+    body: str
+    state: str
+    author: str
+    url: str
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,6 +686,10 @@ class Forge(Protocol):
     # who
     def viewer(self) -> Viewer: ...
     def default_branch(self) -> str: ...
+    def calls_left(self) -> int | None:
+        """Requests that the host would still answer before its limit is renewed, by its last answer; None: not told."""
+        ...
+
     def permission(self, login: str) -> Permission:
         """ForgeError where the code host does not say (404 is NONE)."""
         ...
@@ -660,6 +701,13 @@ class Forge(Protocol):
     ) -> tuple[WorkflowRun, ...]:
         """Newest first, at most `limit` (≤ 100: one page); `status` may be a conclusion (success, failure).
         workflow_id None: of every workflow."""
+        ...
+
+    def runs_page(self, created: str, *, workflow: str = "", page: int = 1, etag: str = "") -> RunsPage | NotModified:
+        """Runs created in a span "A..B" of ISO 8601 times, both ends counted ("*": open), newest first, 100 a page.
+
+        workflow: file name, "" = of every workflow. etag: of the same question's earlier answer; NotModified where it
+        would be answered alike, which costs no call of the limit. A workflow that is not there has no runs."""
         ...
 
     def jobs(self, run_id: int, attempt: int) -> tuple[WorkflowJob, ...]: ...
@@ -730,6 +778,21 @@ class Forge(Protocol):
         """A login with a slash is a team ("org/team")."""
         ...
 
+    def issues(self, labels: Sequence[str] = (), *, state: str = "open") -> tuple[Issue, ...]:
+        """Those that bear every one of `labels`, newest first; state: open, closed or all. Pull requests are left out.
+        A listing, not a search: what was opened a moment ago is in it."""
+        ...
+
+    def issue(self, number: int) -> Issue | None:
+        """None for a pull request too."""
+        ...
+
+    def open_issue(self, title: str, body: str, labels: Sequence[str], marker: str) -> Issue | Denied:
+        """Open an issue; `marker` (a part of `body`) finds it again, so that it is safe to repeat: an open one of our
+        own that bears marker and labels is brought to this title and body instead."""
+        ...
+
+    def edit_issue(self, number: int, title: str, body: str) -> Denied | None: ...
     def comments(self, number: int) -> tuple[Comment, ...]: ...
     def comment(self, number: int, body: str, marker: str) -> Comment | Denied:
         """Add a comment; `marker` (a part of `body`) finds it again, so that it is safe to repeat: one of our own that

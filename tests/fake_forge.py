@@ -7,6 +7,7 @@ It is thread-safe: one call at a time, as a database would.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -20,9 +21,12 @@ from bot.ports import (
     Comparison,
     Denied,
     FileWrite,
+    Issue,
     Missing,
+    NotModified,
     Permission,
     PullRequest,
+    RunsPage,
     TokenKind,
     TreeEntry,
     Viewer,
@@ -90,6 +94,10 @@ class FakeForge(FakeForgeState):
         return self.main
 
     @_port()
+    def calls_left(self) -> int | None:
+        return self.left
+
+    @_port()
     def permission(self, login: str) -> Permission:
         return self.permissions.get(login, Permission.NONE)
 
@@ -113,6 +121,23 @@ class FakeForge(FakeForgeState):
         ]
         found.sort(key=lambda run: (run.created_at, run.id), reverse=True)
         return tuple(found[: min(limit, 100)])
+
+    @_port()
+    def runs_page(self, created: str, *, workflow: str = "", page: int = 1, etag: str = "") -> RunsPage | NotModified:
+        first, _, last = created.partition("..")
+        found = [
+            run
+            for run in self.workflow_runs.values()
+            if workflow in ("", run.path.rpartition("/")[2])
+            and first in ("*", min(first, run.created_at))
+            and last in ("*", max(last, run.created_at))
+        ]
+        found.sort(key=lambda run: (run.created_at, run.id), reverse=True)
+        shown = tuple(found[:1000][(page - 1) * 100 : page * 100])
+        now = hashlib.sha256(repr((shown, len(found))).encode()).hexdigest()
+        if etag == now:
+            return NotModified()
+        return RunsPage(shown, len(found), now, min(len(found), 1000) > page * 100)
 
     @_port()
     def jobs(self, run_id: int, attempt: int) -> tuple[WorkflowJob, ...]:
@@ -270,6 +295,36 @@ class FakeForge(FakeForgeState):
             return Denied(422, "Review cannot be requested from pull request author.")
         kept = self.reviewers.setdefault(number, [])
         kept.extend(login for login in logins if login not in kept)
+        return None
+
+    @_port()
+    def issues(self, labels: Sequence[str] = (), *, state: str = "open") -> tuple[Issue, ...]:
+        shown = (self._issue(number) for number in sorted(self.plain_issues, reverse=True))
+        return tuple(
+            each for each in shown if state in ("all", each.state) and set(labels) <= set(self.labels[each.number])
+        )
+
+    @_port()
+    def issue(self, number: int) -> Issue | None:
+        return self._issue(number) if number in self.plain_issues else None
+
+    @_port(write=True)
+    def open_issue(self, title: str, body: str, labels: Sequence[str], marker: str) -> Issue | Denied:
+        for number in sorted(self.plain_issues):
+            known = self._issue(number)
+            ours = known.state == "open" and known.author == self.me.login and marker in known.body
+            if ours and set(labels) <= set(known.labels):
+                self.plain_issues[number] = replace(self.plain_issues[number], title=title, body=body)
+                return self._issue(number)
+        number = self.add_issue(title, body=body, author=self.me.login)
+        self.labels[number].extend(dict.fromkeys(labels))
+        return self._issue(number)
+
+    @_port(write=True)
+    def edit_issue(self, number: int, title: str, body: str) -> Denied | None:
+        if number not in self.plain_issues:
+            return Denied(404, "Not Found")
+        self.plain_issues[number] = replace(self.plain_issues[number], title=title, body=body)
         return None
 
     @_port()

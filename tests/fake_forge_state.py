@@ -17,6 +17,7 @@ from bot.ports import (
     Comment,
     Denied,
     FileWrite,
+    Issue,
     JobStep,
     Permission,
     PullRequest,
@@ -92,6 +93,7 @@ class FakeForgeState:
     run_artifacts: dict[int, list[ArtifactInfo]] = field(default_factory=dict)
     artifact_bytes: dict[int, bytes] = field(default_factory=dict)
     pulls: dict[int, PullRequest] = field(default_factory=dict)
+    plain_issues: dict[int, Issue] = field(default_factory=dict)  # their labels are in `labels`
     threads: dict[int, list[Comment]] = field(default_factory=dict)  # by issue or pull request
     reactions: dict[int, set[tuple[str, str]]] = field(default_factory=dict)  # by comment: (login, content)
     checks: dict[int, Check] = field(default_factory=dict)
@@ -102,6 +104,7 @@ class FakeForgeState:
     settings: ActionsSettings = field(default_factory=ActionsSettings)
     rules: dict[str, tuple[str, ...]] | None = field(default_factory=dict)  # by branch; None: may not be read
     secrets: set[str] | None = None  # names; None: may not be read
+    left: int | None = None  # what calls_left answers
     denied: dict[str, Denied] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
@@ -213,9 +216,22 @@ class FakeForgeState:
         conclusion: str = "failure",
         log: bytes | None = None,
         steps: Sequence[JobStep] = (),
+        started_at: str = "",
+        completed_at: str = "",
     ) -> WorkflowJob:
+        """In the run's attempt. started_at: the run's own time unless given."""
         with self._lock:
-            job = WorkflowJob(self._next() + 500, name, conclusion, f"{run.url}/job", tuple(steps))
+            job = WorkflowJob(
+                self._next() + 500,
+                name,
+                conclusion,
+                f"{run.url}/job",
+                tuple(steps),
+                "completed" if conclusion else "in_progress",
+                started_at or run.started_at or run.created_at,
+                completed_at,
+                run.attempt,
+            )
             self.workflow_jobs.setdefault((run.id, run.attempt), []).append(job)
             if log is not None:
                 self.logs[job.id] = log
@@ -232,12 +248,20 @@ class FakeForgeState:
             self.artifact_bytes[artifact.id] = packed
             return artifact
 
-    def add_issue(self) -> int:
-        """A plain issue: it has comments and is no pull request."""
+    def add_issue(self, title: str = "An issue", *, body: str = "", author: str = "dev") -> int:
+        """Somebody opens a plain issue: it has comments and is no pull request."""
         with self._lock:
             number = self._next()
             self.threads[number] = []
+            self.labels[number] = []
+            url = f"{self.server_url}/{self.repository}/issues/{number}"
+            self.plain_issues[number] = Issue(number, title, body, "open", author, url)
             return number
+
+    def close_issue(self, number: int) -> None:
+        """Somebody closes it."""
+        with self._lock:
+            self.plain_issues[number] = replace(self.plain_issues[number], state="closed")
 
     def add_pull(
         self,
@@ -253,7 +277,8 @@ class FakeForgeState:
     ) -> PullRequest:
         """From a branch of this repository, or of `fork` ("owner/name") with its `head_sha` (see `add_commit`)."""
         with self._lock:
-            number = self.add_issue()
+            number = self._next()
+            self.threads[number] = []
             self.pulls[number] = PullRequest(
                 number=number,
                 state="open",
@@ -311,6 +336,9 @@ class FakeForgeState:
                 reached.add(one)
                 waiting.extend(self.commits[one].parents)
         return dict.fromkeys(sorted(reached, key=lambda one: self.commits[one].date, reverse=True))
+
+    def _issue(self, number: int) -> Issue:
+        return replace(self.plain_issues[number], labels=tuple(self.labels[number]))
 
     def _pull(self, number: int) -> PullRequest:
         """As the host shows it now: its head and test merge follow the branches while it is open."""

@@ -9,6 +9,7 @@ from bot.adapters.github_api import Api, ApiCall
 from bot.adapters.github_checks import Checks
 from bot.adapters.github_commits import Commits
 from bot.adapters.github_conversation import Conversation
+from bot.adapters.github_issues import Issues
 from bot.adapters.github_objects import permission, required
 from bot.adapters.github_runs import Runs
 from bot.adapters.github_settings import RepositorySettings
@@ -16,7 +17,7 @@ from bot.errors import ConfigError
 from bot.ports import Clock, Permission
 
 
-class GitHubForge(Runs, Commits, Conversation, Checks, RepositorySettings):
+class GitHubForge(Runs, Commits, Issues, Conversation, Checks, RepositorySettings):
     """Implements bot.ports.Forge for `repository` ("owner/name").
 
     api_url, server_url, graphql_url: as GITHUB_API_URL, GITHUB_SERVER_URL and GITHUB_GRAPHQL_URL have them.
@@ -42,6 +43,9 @@ class GitHubForge(Runs, Commits, Conversation, Checks, RepositorySettings):
 
     def default_branch(self) -> str:
         return required(self._api.get(self._repo, need="metadata: read", absent=()), "default_branch")
+
+    def calls_left(self) -> int | None:
+        return self._api.left
 
     def permission(self, login: str) -> Permission:
         """404 is nobody: no collaborator, no such person."""

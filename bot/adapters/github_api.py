@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -84,6 +85,8 @@ class Api:
             raise ConfigError(f"GITHUB_API_URL must be an https:// address without a password in it, not {shown!r}…")
         self.api_url = api_url.rstrip("/")
         self.calls: list[ApiCall] = []
+        self.left: int | None = None
+        """Requests that the hour's limit still allows, by the last answer that told it."""
         self.clock = clock
         self.faults = Faults(token, f"{url.scheme}://{url.netloc}")
         self._github = Github(
@@ -144,14 +147,20 @@ class Api:
         also: tuple[int, ...] = (),
         conditional: bool = True,
         fixed: bool = False,
+        etag: str = "",
     ) -> Answer:
-        """A GET, repeated within bounds; answers other than 2xx and those of `also` are ForgeError."""
+        """A GET, repeated within bounds; answers other than 2xx and those of `also` are ForgeError.
+
+        etag: the caller's own, kept from another process; where it still holds, the answer is the 304.
+        """
         url = f"{path}?{urlencode(sorted(parameters.items()))}" if parameters else path
-        kept = self._kept.get(url) if conditional else None
+        kept = self._kept.get(url) if conditional and not etag else None
         if kept is not None and fixed:
             return kept
-        headers = {} if kept is None else {"If-None-Match": kept.headers["etag"]}
-        answer = self._repeated("GET", url, headers, None)
+        asked = etag if kept is None else kept.headers["etag"]
+        answer = self._repeated("GET", url, {"If-None-Match": asked} if asked else {}, None)
+        if answer.status == 304 and etag:
+            return answer
         if answer.status == 304 and kept is not None:
             self._kept.move_to_end(url)
             return kept
@@ -261,6 +270,9 @@ class Api:
             if status < 300:  # a proxy's page, or one that is cut
                 return _Lost(self.faults.no_answer(f"{method} {path} with JSON", error))
             value = None
+        told = str(received.get("x-ratelimit-remaining", ""))
+        if re.fullmatch(r"\d{1,9}", told) and received.get("x-ratelimit-resource", "core") == "core":
+            self.left = int(told)
         return Answer(status, {name: str(header) for name, header in received.items()}, value, len(content))
 
     def _keep(self, url: str, answer: Answer) -> None:

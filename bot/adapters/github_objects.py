@@ -10,6 +10,7 @@ from bot.ports import (
     Comment,
     CommitInfo,
     Comparison,
+    Issue,
     JobStep,
     JsonValue,
     Permission,
@@ -90,8 +91,17 @@ def workflow_job(value: JsonValue) -> WorkflowJob:
     steps = (
         JobStep(number(step, "number"), text(step, "name"), text(step, "conclusion")) for step in items(value, "steps")
     )
+    attempt = at(value, "run_attempt")
     return WorkflowJob(
-        number(value, "id"), text(value, "name"), text(value, "conclusion"), text(value, "html_url"), tuple(steps)
+        id=number(value, "id"),
+        name=text(value, "name"),
+        conclusion=text(value, "conclusion"),
+        url=text(value, "html_url"),
+        steps=tuple(steps),
+        status=text(value, "status"),
+        started_at=text(value, "started_at"),
+        completed_at=text(value, "completed_at"),
+        attempt=0 if attempt is None else number(value, "run_attempt"),
     )
 
 
@@ -122,6 +132,22 @@ def pull_request(value: JsonValue) -> PullRequest:
         merge_sha=text(value, "merge_commit_sha"),
         author=text(value, "user", "login"),
         url=text(value, "html_url"),
+    )
+
+
+def issue(value: JsonValue) -> Issue | None:
+    """None for a pull request, which GitHub lists among the issues."""
+    if at(value, "pull_request") is not None:
+        return None
+    labels = (each if isinstance(each, str) else text(each, "name") for each in items(value, "labels"))
+    return Issue(
+        number=number(value, "number"),
+        title=text(value, "title"),
+        body=text(value, "body"),
+        state=required(value, "state"),
+        author=text(value, "user", "login"),
+        url=text(value, "html_url"),
+        labels=tuple(filter(None, labels)),
     )
 
 

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from bot.adapters import github_download
 from bot.adapters.github_api import repeatable
-from bot.adapters.github_objects import artifact, items, workflow_job, workflow_run
+from bot.adapters.github_objects import artifact, items, number, workflow_job, workflow_run
 from bot.adapters.github_part import Part
 from bot.errors import ForgeError
-from bot.ports import ArtifactInfo, Denied, Missing, WorkflowJob, WorkflowRun
+from bot.ports import ArtifactInfo, Denied, Missing, NotModified, RunsPage, WorkflowJob, WorkflowRun
 
 _READ = "actions: read"
 _WRITE = "actions: write"
@@ -31,6 +31,23 @@ class Runs(Part):
         asked = {name: value for name, value in wanted.items() if value}
         found = self._api.get(f"{self._repo}/actions/{below}", {**asked, "per_page": min(limit, 100)}, need=_READ)
         return tuple(workflow_run(run) for run in items(found, "workflow_runs"))[:limit]
+
+    def runs_page(self, created: str, *, workflow: str = "", page: int = 1, etag: str = "") -> RunsPage | NotModified:
+        below = f"workflows/{quote(workflow, safe='')}/runs" if workflow else "runs"
+        asked: dict[str, str | int] = {"created": created, "per_page": 100, "page": page}
+        answer = self._api.read(
+            f"{self._repo}/actions/{below}", asked, need=_READ, also=(404,), conditional=False, etag=etag
+        )
+        if answer.status == 304:
+            return NotModified()
+        if answer.status == 404:
+            return RunsPage((), 0)
+        return RunsPage(
+            tuple(workflow_run(run) for run in items(answer.body, "workflow_runs")),
+            number(answer.body, "total_count"),
+            answer.headers.get("etag", ""),
+            'rel="next"' in answer.headers.get("link", ""),
+        )
 
     def jobs(self, run_id: int, attempt: int) -> tuple[WorkflowJob, ...]:
         path = f"{self._repo}/actions/runs/{run_id}/attempts/{attempt}/jobs"

@@ -97,7 +97,8 @@ def run(repository: Repository, one: Run) -> dict[str, Any]:
 
 def job(repository: Repository, of_run: Run, one: Job) -> dict[str, Any]:
     done = one.conclusion != ""
-    when = {"created_at": iso(of_run.created), "started_at": iso(of_run.created)}
+    when = {"created_at": iso(one.started), "started_at": iso(one.started)}
+    completed = iso(one.completed) if done else None
     return {
         "id": one.id,
         "run_id": of_run.id,
@@ -112,7 +113,7 @@ def job(repository: Repository, of_run: Run, one: Job) -> dict[str, Any]:
         "status": "completed" if done else "in_progress",
         "conclusion": one.conclusion or None,
         **when,
-        "completed_at": iso(of_run.updated) if done else None,
+        "completed_at": completed,
         "name": one.name,
         "steps": [
             {
@@ -121,7 +122,7 @@ def job(repository: Repository, of_run: Run, one: Job) -> dict[str, Any]:
                 "conclusion": step.conclusion or None,
                 "number": step.number,
                 "started_at": when["started_at"],
-                "completed_at": iso(of_run.updated) if step.conclusion else None,
+                "completed_at": completed if step.conclusion else None,
             }
             for step in one.steps
         ],

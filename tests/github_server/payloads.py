@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.github_server import objects, objects_pulls, objects_runs
+from tests.github_server import objects, objects_issues, objects_pulls, objects_runs
 from tests.github_server.git_data import ZERO, GitCommit
 from tests.github_server.repository import Repository
 from tests.github_server.state import Comment, Pull, Run, iso
@@ -25,42 +25,9 @@ def of_run(repository: Repository, run: Run, sender: str = "") -> dict[str, Any]
 
 def of_comment(repository: Repository, comment: Comment, action: str = "created") -> dict[str, Any]:
     """issue_comment, on an issue or a pull request."""
-    pull = repository.pulls.get(comment.number)
-    subject = pull or repository.issues[comment.number]
-    url = objects.of(repository, f"/issues/{subject.number}")
-    pull_url = objects.of(repository, f"/pulls/{subject.number}")
-    page = objects.on_page(repository, f"/{'pull' if pull else 'issues'}/{subject.number}")
+    subject = repository.pulls.get(comment.number) or repository.issues[comment.number]
     shown = objects_pulls.comment(repository, comment)
-    issue = {
-        "id": subject.id,
-        "node_id": objects.node_id("Issue", subject.id),
-        "number": subject.number,
-        "url": url,
-        "repository_url": objects.of(repository, ""),
-        "labels_url": f"{url}/labels{{/name}}",
-        "comments_url": f"{url}/comments",
-        "events_url": f"{url}/events",
-        "html_url": page,
-        "title": subject.title,
-        "body": subject.body or None,
-        "user": objects.user(repository.world, subject.user),
-        "labels": [objects.label(repository, one) for one in subject.labels],
-        "state": subject.state,
-        "locked": False,
-        "assignee": None,
-        "assignees": [],
-        "milestone": None,
-        "comments": len(repository.comments(subject.number)),
-        "created_at": iso(subject.created),
-        "updated_at": iso(subject.updated),
-        "closed_at": None,
-        "author_association": objects_pulls.association(repository, subject.user),
-        "active_lock_reason": None,
-        "reactions": {**dict.fromkeys(objects_pulls.CONTENTS, 0), "url": f"{url}/reactions", "total_count": 0},
-    }
-    if pull:
-        links = {"url": pull_url, "html_url": page, "diff_url": f"{page}.diff", "patch_url": f"{page}.patch"}
-        issue |= {"pull_request": {**links, "merged_at": None}, "draft": pull.draft}
+    issue = objects_issues.issue(repository, subject)
     changes = {"changes": {"body": {"from": (comment.edits or [""])[-1]}}} if action == "edited" else {}
     return {"action": action, **changes, "issue": issue, "comment": shown, **_common(repository, comment.user)}
 

@@ -127,12 +127,15 @@ class Repository(Discussions):
         artifacts: Mapping[str, bytes | Mapping[str, bytes | str]] | None = None,
         logs: Mapping[str, str | bytes] | None = None,
         jobs: Sequence[runs.JobSpec] = (),
+        started: float | None = None,
     ) -> Run:
-        """One more attempt of a run, started by `triggering_actor`; what earlier attempts left stays."""
+        """One more attempt of a run, started by `triggering_actor`; what earlier attempts left stays.
+
+        started: seconds since the epoch; by default now."""
         self.world.user(triggering_actor)
         run.attempt += 1
         run.status, run.conclusion, run.triggering_actor = "completed", conclusion, triggering_actor
-        run.started = run.updated = max(self.world.now(), run.started + 1)
+        run.started = run.updated = max(self.world.now() if started is None else started, run.started + 1)
         self._fill(run, jobs, logs, artifacts)
         return run
 
@@ -147,11 +150,11 @@ class Repository(Discussions):
         for spec in runs.complete(jobs, logs or {}, run.conclusion):
             self.add_job(run, spec)
         for name, contents in (artifacts or {}).items():
-            run.artifacts.append(Artifact(self.world.next_id(), name, packed(contents), run.started))
+            run.artifacts.append(Artifact(self.world.next_id(), name, packed(contents), run.started + 1))
 
     def add_job(self, run: Run, spec: runs.JobSpec) -> Job:
         """One more job, in the run's present attempt."""
-        job = runs.job_of(spec, self.world.next_id(), run.attempt)
+        job = runs.job_of(spec, self.world.next_id(), run)
         run.jobs.append(job)
         return job
 

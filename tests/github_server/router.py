@@ -64,8 +64,16 @@ class Context:
     def number(self, name: str) -> int:
         return int(self.parameters[name])
 
-    def page(self, items: Sequence[Any], key: str = "") -> Response:
-        """One page of `items` with its Link header; with `key` in an envelope that tells the total."""
+    def page(
+        self,
+        items: Sequence[Any],
+        key: str = "",
+        *,
+        shown: Callable[[Any], Any] = lambda item: item,
+        total: int | None = None,
+    ) -> Response:
+        """One page of `items`, each as `shown`, with its Link header; with `key` in an envelope that tells the total
+        (of the items, unless it is given)."""
         query = self.request.query
         size = min(int(query.get("per_page", "30")), 100)
         at = max(int(query.get("page", "1")), 1)
@@ -79,8 +87,8 @@ class Context:
         header = ", ".join(
             f'<{address}?{urlencode({**query, "page": number})}>; rel="{name}"' for name, number in links.items()
         )
-        chosen = list(items[(at - 1) * size : at * size])
-        content = {"total_count": len(items), key: chosen} if key else chosen
+        chosen = [shown(item) for item in items[(at - 1) * size : at * size]]
+        content = {"total_count": len(items) if total is None else total, key: chosen} if key else chosen
         return Response(200, content, {"Link": header} if header else {})
 
 

@@ -1,8 +1,10 @@
-"""Labels, comments and reactions, on issues and pull requests alike."""
+"""Issues; labels, comments and reactions, on issues and pull requests alike."""
 
 from __future__ import annotations
 
-from tests.github_server import objects, objects_pulls
+from collections.abc import Mapping
+
+from tests.github_server import objects, objects_issues, objects_pulls
 from tests.github_server.exchange import Problem, Response, invalid
 from tests.github_server.router import Context, not_found, route
 from tests.github_server.state import Comment, Issue, Pull, Reaction, iso
@@ -38,6 +40,53 @@ def checked_body(context: Context) -> str:
     if len(body) > BODY_LIMIT:
         raise invalid("IssueComment", "body", "custom", f"Body is too long (maximum is {BODY_LIMIT} characters)")
     return body
+
+
+def checked_length(body: Mapping[str, object]) -> None:
+    if len(str(body.get("body") or "")) > BODY_LIMIT:
+        raise invalid("Issue", "body", "custom", f"body is too long (maximum is {BODY_LIMIT} characters)")
+
+
+@route("GET", REPOSITORY + "/issues", *READS)
+def list_issues(context: Context) -> Response:
+    """Pull requests among them; newest first, as the only order that is asked for here."""
+    query, repository = context.request.query, context.repository
+    wanted = {name.strip().lower() for name in query.get("labels", "").split(",") if name.strip()}
+    state = query.get("state", "open")
+    chosen = [
+        one
+        for one in sorted((*repository.issues.values(), *repository.pulls.values()), key=lambda one: -one.number)
+        if state in ("all", one.state) and wanted <= {label.name.lower() for label in one.labels}
+    ]
+    return context.page([objects_issues.issue(repository, one) for one in chosen])
+
+
+@route("POST", REPOSITORY + "/issues", "issues:write")
+def create_issue(context: Context) -> Response:
+    repository, body = context.repository, context.body
+    if not str(body["title"]).strip():
+        raise invalid("Issue", "title", "missing_field")
+    checked_length(body)
+    made = repository.add_issue(str(body["title"]), body=body.get("body") or "", user=context.token.login)
+    made.labels += [repository.label(one if isinstance(one, str) else one["name"]) for one in body.get("labels", [])]
+    return Response(201, objects_issues.issue(repository, made))
+
+
+@route("GET", ISSUE, *READS)
+def get_issue(context: Context) -> Response:
+    return Response(200, objects_issues.issue(context.repository, the_subject(context)))
+
+
+@route("PATCH", ISSUE, "issues:write")
+def update_issue(context: Context) -> Response:
+    """Title, body and state; GitHub ignores what is not named."""
+    subject, body = the_subject(context), context.body
+    checked_length(body)
+    subject.title = str(body.get("title", subject.title))
+    subject.body = body.get("body", subject.body) or ""
+    subject.state = body.get("state", subject.state)
+    subject.updated = context.world.now()
+    return Response(200, objects_issues.issue(context.repository, subject))
 
 
 @route("GET", ISSUE + "/labels", *READS)

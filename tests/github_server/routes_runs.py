@@ -11,6 +11,7 @@ from tests.github_server.state import Artifact, Job, Run, iso
 
 ACTIONS = "/repos/{owner}/{repo}/actions"
 RUN = ACTIONS + "/runs/{run_id}"
+LISTED = 1000
 COMPARED = re.compile(r"(>=|<=|>|<)?(\d{4}-\d\d-\d\d(?:T\S+)?)|(\S+)\.\.(\S+)")
 
 
@@ -47,8 +48,15 @@ def was_created(when: str, asked: str) -> bool:
 
 
 def listed(context: Context, chosen: list[Run]) -> Response:
+    """total_count tells of all, and pages end at LISTED where a filter was given, as GitHub says of this listing."""
     newest = sorted((run for run in chosen if fits(run, context)), key=lambda run: (run.created, run.id), reverse=True)
-    return context.page([objects_runs.run(context.repository, run) for run in newest], "workflow_runs")
+    filtered = not context.request.query.keys() <= {"page", "per_page"}
+    return context.page(
+        newest[:LISTED] if filtered else newest,
+        "workflow_runs",
+        shown=lambda run: objects_runs.run(context.repository, run),
+        total=len(newest),
+    )
 
 
 @route("GET", ACTIONS + "/workflows", "actions:read")

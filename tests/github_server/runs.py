@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.github_server.state import Job, Run, Step, packed
 
@@ -12,12 +12,18 @@ STEPS = ("Set up job", "Run actions/checkout@v4", "Run tests")
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job to add. `conclusion` "": the run's. steps: (name, conclusion) in order; empty: three usual ones."""
+    """A job to add. `conclusion` "": the run's. steps: (name, conclusion) in order; empty: three usual ones.
+
+    seconds: how long it takes; it begins with its attempt. copied: a job of the attempt before, passed then, that "Re-run
+    failed jobs" lists again: with a number of its own, and the times of the job that it copies.
+    """
 
     name: str = "test"
     conclusion: str = ""
     steps: tuple[tuple[str, str], ...] = ()
     log: str | bytes = b""
+    seconds: float = 60.0
+    copied: bool = False
 
 
 def complete(jobs: Sequence[JobSpec], logs: Mapping[str, str | bytes], conclusion: str) -> Iterator[JobSpec]:
@@ -25,15 +31,19 @@ def complete(jobs: Sequence[JobSpec], logs: Mapping[str, str | bytes], conclusio
     described = {job.name: job for job in jobs}
     for name in (*described, *(name for name in logs if name not in described)) or ("test",):
         job = described.get(name, JobSpec(name))
-        yield JobSpec(name, job.conclusion or conclusion, job.steps, logs.get(name, job.log))
+        yield replace(job, conclusion=job.conclusion or conclusion, log=logs.get(name, job.log))
 
 
-def job_of(spec: JobSpec, number: int, attempt: int) -> Job:
+def job_of(spec: JobSpec, number: int, run: Run) -> Job:
     """State of a job; in a failed one with usual steps the last has failed."""
     steps = spec.steps or (*((name, "success") for name in STEPS[:-1]), (STEPS[-1], spec.conclusion))
     log = spec.log.encode() if isinstance(spec.log, str) else spec.log
     numbered = [Step(at, name, conclusion) for at, (name, conclusion) in enumerate(steps, 1)]
-    return Job(number, spec.name, spec.conclusion, numbered, attempt, log)
+    began = run.started
+    if spec.copied:
+        began = next(job.started for job in reversed(run.jobs) if job.name == spec.name)
+    ended = began + spec.seconds
+    return Job(number, spec.name, spec.conclusion, numbered, run.attempt, log, started=began, completed=ended)
 
 
 def log_archive(run: Run) -> bytes:

@@ -110,7 +110,10 @@ class Step:
 
 @dataclass(slots=True)
 class Job:
-    """One job of a run's attempt. `log`: as the API hands it out, with timestamps where the test wants them."""
+    """One job of a run's attempt. `log`: as the API hands it out, with timestamps where the test wants them.
+
+    started, completed: seconds since the epoch. A re-run's copies of jobs keep those of the attempt that ran them.
+    """
 
     id: int
     name: str
@@ -119,6 +122,8 @@ class Job:
     attempt: int = 1
     log: bytes = b""
     log_gone: bool = False
+    started: float = 0.0
+    completed: float = 0.0
 
 
 @dataclass(slots=True)
