@@ -55,7 +55,7 @@ class TestsOffer:
     """What became of new tests.
 
     patch: the diff as the rules let it go out, None where they do not. outcome, reason: of the run, where the tests
-    change it (the head moved, a rule forbade them); None where they do not.
+    change it (the head moved, a rule forbade them); None where they do not. refused: rule or report forbade them.
     """
 
     __test__ = False
@@ -64,6 +64,7 @@ class TestsOffer:
     sent: Delivery
     outcome: RunOutcome | None = None
     reason: StopReason | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ def _tests(tests: TestsOffer | None, told: Mapping[str, JsonValue], diff: int) -
     """New tests: the diff stands in the comment where it stands nowhere else."""
     if tests is not None:
         yield from _delivered(tests.sent, "The tests are")
+    if tests is not None and tests.refused:
+        return  # a report that does not carry its own files is not told
     yield tests_markdown.render(told)
     if tests is None:
         return

@@ -77,7 +77,7 @@ def unsent(because: str) -> TestsOffer:
 def refused(reason: str) -> TestsOffer:
     """Tests that do not go out; `reason`: a sentence without its full stop, made from untrusted text."""
     withheld = f"the tests were refused when they were looked at again before publishing: {reason}"
-    return TestsOffer(None, Delivery(withheld=withheld), RunOutcome.STOPPED, StopReason.INFRASTRUCTURE)
+    return TestsOffer(None, Delivery(withheld=withheld), RunOutcome.STOPPED, StopReason.INFRASTRUCTURE, refused=True)
 
 
 def key_of(claim: Claim) -> str:
