@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -16,6 +17,8 @@ MARK = "_grokfix_variant_"
 """Stands in the name of every variant."""
 _NO_SUBJECT = frozenset({"raises", "warns", "approx", "isclose", "fail", "skip", "param", "fixture", "print", "patch"})
 """Last names of calls whose arguments say what is expected, not what is asked."""
+_ENDS = (None, True, False, 0, 1, "", b"", ...)
+_DIGIT = re.compile(r"[0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +144,11 @@ def _tables(function: Function) -> Iterator[tuple[list[str], list[ast.expr]]]:
 
 
 def _parts(node: ast.expr) -> Iterator[ast.expr]:
-    """A literal and the literals within it; nothing of what is computed."""
+    """A literal and the literals within it; nothing of what is computed, and no value that code may well single out."""
     if not _is_literal(node):
         return
     for part in ast.walk(node):
-        if isinstance(part, (ast.Constant, ast.List, ast.Tuple)) and isinstance(part, ast.expr):
+        if isinstance(part, (ast.List, ast.Tuple)) or (isinstance(part, ast.Constant) and part.value not in _ENDS):
             yield part
 
 
@@ -183,6 +186,7 @@ def _others(node: ast.expr) -> Iterator[ast.expr]:
         others = (value + 1, value - 1, value * 2, value + 10, value / 2 if isinstance(value, float) else value // 2)
     elif isinstance(value, str):
         others = (value + "q", "q" + value, value[:-1], value[1:], value + value, value[::-1], value.swapcase())
+        others = (_DIGIT.sub(lambda match: str((int(match[0]) + 1) % 10), value), *others)
     elif isinstance(value, bytes):
         others = (value + b"q", b"q" + value, value[:-1], value + value)
     yield from (ast.Constant(other) for other in dict.fromkeys(others) if other != value)

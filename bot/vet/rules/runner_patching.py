@@ -43,10 +43,17 @@ def _writes(file: EditedFile) -> Iterator[Objection]:
         for target in targets:
             if not isinstance(target, (ast.Attribute, ast.Subscript)):
                 continue
-            word = dotted(target.value) + "[…]" if isinstance(target, ast.Subscript) else dotted(target)
+            word = f"{_owner(target.value)}[…]" if isinstance(target, ast.Subscript) else dotted(target)
             inside = isinstance(target, ast.Attribute) and target.attr in _INSIDES
-            if inside or word.partition(".")[0] in _ROOTS or word.startswith(_PLACES):
+            if inside or word.removesuffix("[…]").partition(".")[0] in _ROOTS or word.startswith(_PLACES):
                 yield _objection(file, f"writes to {word}", statement.lineno)
+
+
+def _owner(node: ast.expr) -> str:
+    """Whose namespace is subscripted: `vars(builtins)[…]` is that of builtins."""
+    if isinstance(node, ast.Call) and dotted(node.func) == "vars" and node.args:
+        return dotted(node.args[0])
+    return dotted(node)
 
 
 def _calls(file: EditedFile) -> Iterator[Objection]:

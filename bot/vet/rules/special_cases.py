@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Objection]:
         yield from _always_equal(file)
         if not known:
             continue
-        named = _constants(file)
+        named, flows = _constants(file), _flows(file)
         for test, body, denied in _branches(file):
             asked = _compared(test, named, denied=denied) & known
             answered = {_key(value) for node in body for value in _values(node, named)} & known
@@ -37,6 +37,12 @@ def check(subject: Subject) -> Iterator[Objection]:
                 )
                 grade = Grade.BLOCKED if answered or error else Grade.REVIEW
                 yield Objection(NAME, file.path, message, grade, test.lineno)
+            elif (answered or error) and (mentioned := _mentioned(test, flows) & known):
+                message = (
+                    f"{file.path}:{test.lineno} answers by itself, on a condition that is made of the failing test's"
+                )
+                message += f" {_show(mentioned)}"
+                yield Objection(NAME, file.path, message, Grade.REVIEW, test.lineno)
         yield from _tables(file, known)
         yield from _pairs(file, known)
         yield from _askers(file, known)
@@ -72,6 +78,41 @@ def _constants(file: EditedFile) -> dict[str, list[object]]:
         if isinstance(target, ast.Name) and not any(isinstance(n, ast.Name) for n in ast.walk(statement.value)):
             found[target.id] = list(literals(statement.value))
     return found
+
+
+def _flows(file: EditedFile) -> dict[str, list[object]]:
+    """Literals that go into what a new name is bound to: by assignment, as an element of a loop, through another name.
+
+    An ordering is left out: `n > 70` is a bound, not a question for 70.
+    """
+    kinds: tuple[type[ast.AST], ...] = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For)
+    kinds += (ast.comprehension,)
+    found: dict[str, list[object]] = {}
+    for binding in fresh(file.tree_before, file.tree_after, kinds):
+        value = getattr(binding, "value", None) or getattr(binding, "iter", None)
+        targets = getattr(binding, "targets", None) or [getattr(binding, "target", None)]
+        if isinstance(value, ast.AST):
+            given = list(_unordered(value, found))
+            for name in (n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)):
+                found.setdefault(name, []).extend(given)
+    return found
+
+
+def _mentioned(test: ast.AST, flows: Mapping[str, list[object]]) -> set[str]:
+    """Literals that a condition is made of in any way but as a bound: all(), a set, a pattern, a call, a hash of it."""
+    return {_key(value) for value in _unordered(test, flows)}
+
+
+def _unordered(node: ast.AST, flows: Mapping[str, list[object]]) -> Iterator[object]:
+    if isinstance(node, ast.Compare) and all(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in node.ops):
+        return
+    if isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):
+        yield from literals(node)
+    elif isinstance(node, ast.Name):
+        yield from flows.get(node.id, ())
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _unordered(child, flows)
 
 
 def _values(node: ast.AST, named: Mapping[str, list[object]]) -> Iterator[object]:
