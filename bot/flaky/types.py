@@ -108,22 +108,24 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Mixed:
     """Both outcomes at one commit in one environment: the definition of flaky. keys: one passing and one failing run's
-    (the same key twice: a retry inside one run)."""
+    (the same key twice: a retry inside one run). group: the failing run's."""
 
     commit: str
     environment: str
     counts: Counts
     passed_key: str
     failed_key: str
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the records say of one test, of ordinary runs only (`RunRecord.base`).
+    """What the records say of one test, of ordinary runs only (`RunRecord.base`); `provoked` counts all others.
 
     groups: distinct sources in which it failed. mixed: where it showed both outcomes. newest: its outcome in the
     newest run of each environment (True: failed). seconds: its median duration, 0.0 unknown. first_seen, first_failed:
     seconds since the epoch, None: never. fingerprints: of its failures with their counts, most frequent first.
+    introduced: commit of the first failure, "" where it never failed or the commit is not known.
     """
 
     test: TestId
@@ -137,6 +139,8 @@ class Tally:
     last_failed: float | None
     fingerprints: tuple[tuple[str, int], ...]
     unknown: int = 0
+    provoked: Counts = Counts()
+    introduced: str = ""
 
 
 # --- experiments ----------------------------------------------------------------------------------------------------
