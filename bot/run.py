@@ -235,7 +235,7 @@ class _ModelWatch:
         if kind is EventKind.REQUEST:
             self.asked = str(data.get("model") or "")
         elif kind is EventKind.REPLY:
-            self.served = str(data.get("model") or "")
+            self.served = str(data.get("model") or "") or self.served  # a request that failed names none
         return self._recorder.record(kind, **data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cache
 from bot.budget import Budget
 from bot.config import Settings
 from bot.ports import Clock, Model, Proposer, Recorder
+from bot.publish.untrusted import log, one_line
 from bot.toolchains.types import Runtime, Toolchain
 from bot.workspace.git import Repository
 
@@ -72,6 +74,13 @@ def _asking(means: Means, model: Model) -> Callable[[Runtime, Recorder], Propose
 
     settings = means.settings
     line = Line(model, settings.model, means.budget)  # one for all repairs: what the endpoint takes is found out once
+    if line.price is None and settings.asked_model() and settings.limits.cost_usd is not None:
+        print(
+            f"No price is known for model {log(one_line(model.name, 80))}, so limits.cost_usd "
+            f"({settings.limits.cost_usd:g}) cannot be held: attempts, minutes and tokens hold. "
+            "Name its price in model.prices.",
+            file=sys.stderr,
+        )
     guidance = read_guidance(means.repository.file) if means.guidance is None else means.guidance
     history = RepositoryHistory(means.repository)
 

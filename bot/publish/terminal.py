@@ -246,8 +246,9 @@ def _figures(result: Result) -> Text:
     total = duration(sum(result.seconds.values()))
     model = ""
     if result.usage.requests:
-        served = log(one_line(result.served_model or result.model, 80))
-        model = f"; model {served}" if served else ""
+        served, asked = log(one_line(result.served_model, 80)), log(one_line(result.model, 80))
+        model = f"; model {served or asked}" if served or asked else ""
+        model += f" (asked for {asked})" if served and asked and served != asked else ""
     return Text(f"{total}{f' ({stages})' if stages else ''}; {spent(result.usage)}{model}", "dim")
 
 

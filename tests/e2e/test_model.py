@@ -96,6 +96,8 @@ def test_second_attempt_learns_from_the_first(codec: Path, tmp_path: Path) -> No
     assert red["status"] == "passed"
     assert result["usage"]["requests"] == 2
     assert result["cost_usd"] is None  # nobody knows what "scripted-1" costs, and unknown is not zero
+    assert "No price is known for model scripted, so limits.cost_usd (1) cannot be held" in text(done)
+    assert "model scripted-1 (asked for scripted)" in text(done)
     assert "test_encode" in asked[0]
     assert asked[1].startswith(asked[0])  # append-only
     assert KEY not in everything(out) + text(done) + "".join(asked)

@@ -250,3 +250,29 @@ def test_candidates_look_side_by_side_and_the_smaller_fix_wins(codec: Path, tmp_
     assert [each["root_cause"] for each in result["repairs"][0]["attempts"]] == ["the small one"]
     assert sorted("Look for another cause" in each for each in said) == [False, True]
     assert result["usage"]["requests"] == 2
+
+
+def test_the_next_provider_goes_on_where_one_has_no_such_model_and_its_calls_are_read_from_text(
+    codec: Path, tmp_path: Path
+) -> None:
+    """The last request fails: the reply before it is still what was paid for and shown."""
+    out, config = tmp_path / "out", tmp_path / "grokfix.yml"
+    read = json.dumps({"name": "read_file", "arguments": {"path": "rotation.py"}})
+    replies = [
+        model_server.say(f"I look.\n<tool_call>\n{read}\n</tool_call>", model="served-2"),
+        model_server.error(400, {"error": {"message": "out of order", "type": "invalid"}}),
+    ]
+    missing = model_server.error(404, {"error": {"message": "The model scripted does not exist"}})
+    with ModelServer([missing]) as first, ModelServer(replies) as second:
+        spare = f'{{name: spare, base_url: "{second.base_url}", model: other}}'
+        config.write_text(f"version: 1\nmodel: {{providers: [{spare}]}}\n")
+        done = repair(codec, out, first, "--config", str(config))
+        asked = [request.body for request in second.requests]
+    assert done.exit_code == 3, text(done)
+    assert [body["model"] for body in asked] == ["other", "other"], "the first is not asked again"
+    result = result_of(out)
+    assert (result["outcome"], result["model"], result["served_model"]) == ("stopped", "scripted", "served-2")
+    assert result["usage"]["requests"] == 3
+    assert [(event["name"], event["as_text"]) for event in events(out, "tool_call")] == [("read_file", True)]
+    assert "raise NotImplementedError" in tool_results(asked[1])[0]
+    assert "Read from the text above" in (out / "trace.html").read_text()

@@ -367,3 +367,17 @@ def test_money() -> None:
     ]  # fmt: skip
     assert spent(Usage()) == "no model was asked"
     assert spent(Usage(requests=2, cost_usd=None)).startswith("cost unknown, 2 requests")
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "says"),
+    [
+        ("grok-a", "grok-b", "; model grok-b (asked for grok-a)"),
+        ("grok-a", "grok-a", "; model grok-a"),
+        ("grok-a", "", "; model grok-a"),
+    ],
+)
+def test_a_served_model_that_is_another_one_is_said(asked: str, served: str, says: str) -> None:
+    made, out = console(width=300)
+    summary(replace(REPAIRED, model=asked, served_model=served), made, Path("out"))
+    assert any(line.endswith(says) for line in out.getvalue().splitlines())
