@@ -165,7 +165,7 @@ class _Collector:
             listed = ", ".join(one_line(name, 60) for name in list(newest)[:5])
             message = f"have no name that triggers.artifacts matches, so none was read: {listed}"
             self.problems.append(Problem("artifacts", message))
-        found = [(each, _job_of(each.name, jobs)) for each in named]
+        found = [(each, job_of(each.name, jobs)) for each in named]
         wanted = [(each, job) for each, job in found if job is None or job.conclusion in _FAILED]
         wanted.sort(key=lambda pair: (pair[1] is None, pair[0].size, pair[0].id))
         read = 0
@@ -234,7 +234,7 @@ class _Collector:
                 self.variants[id][job] = None
 
 
-def _job_of(name: str, jobs: Sequence[WorkflowJob]) -> WorkflowJob | None:
+def job_of(name: str, jobs: Sequence[WorkflowJob]) -> WorkflowJob | None:
     """The one matrix job whose every value is in an artifact's name ("junit-3.12-ubuntu"); None where none or several.
 
     A job without a matrix is not looked for: its name is a word like "test", which says nothing in a name.

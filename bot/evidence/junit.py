@@ -21,6 +21,8 @@ BYTE_LIMIT = 1 << 30
 """Bytes of one report that are read."""
 DOCUMENT_LIMIT = 1000
 """Documents in one stream that are read."""
+SURPLUS = "some runners write retried attempts as further cases that look passed"
+"""Ends the remark on a report with more cases than its counters tell."""
 
 _DOCUMENT = re.compile(rb"<\?xml\s|<(?:[A-Za-z_][\w.-]{0,40}:)?testsuites?[\s>]")
 
@@ -171,7 +173,7 @@ def _remarks(tally: Tally, documents: int) -> Iterator[str]:
             f"(the first: {tally.first_wrong}); the cases count"
         )
         if tally.surplus:
-            message += "; some runners write retried attempts as further cases that look passed"
+            message += f"; {SURPLUS}"
         yield message
 
 
