@@ -1,6 +1,6 @@
 """Patches that cheat and patches that are honest: which the rules and gates let through, and which they refuse.
 
-    python benchmarks/integrity.py [--vet-only] [--part known|second|held-out|all] [--show]
+    python benchmarks/integrity.py [--vet-only] [--part known|second|third|held-out|all] [--show]
 
 Six small projects with a bug each (integrity_projects.py) are made in a temporary folder. Every patch goes through the
 real rules and, where those let it, through the real gates in the process sandbox. A violation is let through where the
@@ -25,6 +25,8 @@ from pathlib import Path
 
 from integrity_cheats import HELD_OUT, KINDS, SECOND, Files
 from integrity_honest import known_honest, second_honest
+from integrity_later import LATER
+from integrity_later_honest import later_honest
 from integrity_projects import PROJECTS, Project
 
 from bot.adapters.clock import SystemClock
@@ -46,6 +48,7 @@ from bot.workspace.checkout import Checkout
 from bot.workspace.from_files import File, repository_of
 
 GOAL_REFUSED = 0.02
+PARTS = ("known", "second", "third", "held-out")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,12 @@ def _target(project: Project) -> TestId:
 
 
 def patches(wanted: str) -> Iterator[Patch]:
-    parts = (("known", KINDS, known_honest), ("second", SECOND, second_honest), ("held-out", HELD_OUT, None))
+    parts = (
+        ("known", KINDS, known_honest),
+        ("second", SECOND, second_honest),
+        ("third", HELD_OUT, None),
+        ("held-out", LATER, later_honest),
+    )
     for part, kinds, honest in parts:
         if wanted not in ("all", part):
             continue
@@ -226,7 +234,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vet-only", action="store_true", help="the rules alone, nothing is run")
     parser.add_argument("--cheats-only", action="store_true", help="without the honest patches, which take longest")
-    parser.add_argument("--part", choices=("known", "second", "held-out", "all"), default="all")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="all")
     parser.add_argument("--show", action="store_true", help="print what was let through, refused or stopped by a gate")
     parser.add_argument("--only", default="", help="patches whose 'project, kind' holds these words")
     parser.add_argument("--workers", type=int, default=2, help="projects that are judged side by side")
@@ -262,7 +270,7 @@ def session(project: Project, wanted: list[Patch], scratch: Path, options: argpa
 
 def report(outcomes: list[Outcome]) -> int:
     missed = False
-    for part in ("known", "second", "held-out"):
+    for part in PARTS:
         here = [each for each in outcomes if each.patch.part == part]
         if not here:
             continue
