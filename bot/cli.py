@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _report(
         commands.add_parser("report", help="read JUnit XML and console output: totals, failures, faults of the files")
     )
+    _triage(commands.add_parser("triage", help="find flaky tests, prove why they are, say what they cost"))
     _testgen(commands.add_parser("testgen", help="write tests for changed functions that no test reaches"))
     _replay(commands.add_parser("replay", help="the same run again from its trace, no model called; say what differs"))
     _trace(commands.add_parser("trace", help="render a trace as one self-contained page"))
@@ -165,6 +166,33 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 
 def _action(parser: argparse.ArgumentParser) -> None:
     parser.description = "Runs as a step of GitHub Actions. Its inputs are those of action.yml, from the environment."
+
+
+def _triage(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "grokfix triage [PATH] [TEST…] [option…]\n       grokfix triage merge DIR… [--output DIR] [--of N]"
+    parser.description = (
+        "Runs the tests again and again, in the recorded and in random orders, until it is known which are flaky; then "
+        "proves by experiment what makes each of them fail. `merge` puts together what the shards of one session found."
+    )
+    parser.add_argument(
+        "path", nargs="?", default=".", metavar="PATH", help="checkout (default: this folder), or the word merge"
+    )
+    parser.add_argument("tests", nargs="*", metavar="TEST", help="only these tests; after merge: folders of shards")
+    parser.add_argument("--runs", type=_count, metavar="N", help="most test runs of the session (default 400)")
+    parser.add_argument(
+        "--history",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="earlier runs: JUnit XML, or night.jsonl of earlier sessions",
+    )
+    parser.add_argument("--good", default="", metavar="REV", help="revision at which all was green: dates regressions")
+    parser.add_argument("--shard", metavar="I/N", help="do part I of N; the parts are put together by merge")
+    parser.add_argument("--session", default="", metavar="NAME", help="what the shards of one session share")
+    parser.add_argument("--of", type=_count, metavar="N", help="merge: how many shards there were")
+    parser.add_argument("--output", metavar="DIR", help="new folder for the results (default: below .grokfix/runs)")
+    _checkout(parser)
+    _format(parser)
 
 
 def _testgen(parser: argparse.ArgumentParser) -> None:
