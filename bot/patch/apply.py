@@ -21,7 +21,11 @@ def apply(text: str, checkout: Checkout) -> Applied | Refusal:
     drafts = read(text)
     if isinstance(drafts, Refusal):
         return drafts
-    return _apply_drafts(located(drafts, checkout.entries), checkout)
+
+    def fits(draft: FileDraft) -> bool:
+        return not isinstance(place((draft,), checkout.read), Refusal)
+
+    return _apply_drafts(located(drafts, checkout.entries, fits), checkout)
 
 
 def apply_overlay(overlay: Overlay, checkout: Checkout) -> Applied | Refusal:

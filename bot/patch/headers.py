@@ -16,6 +16,9 @@ _PREFIXES = (
     *(("./", "./"), ("old/", "new/"), ("before/", "after/"), ("original/", "modified/")),
 )
 _GIT = re.compile(r'diff --git (?P<old>"(?:[^"\\]|\\.)*"|\S.*?) (?P<new>"(?:[^"\\]|\\.)*"|\S.*)$')
+_EXTENDED = re.compile(
+    r"(?:index [0-9a-fA-F]+\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
+)
 HUNK = re.compile(
     r"@@+(?:\s*-(?P<start>\d{1,9})(?:,(?P<old>\d{1,9}))?\s+\+\d{1,9}(?:,(?P<new>\d{1,9}))?\s*@@+)?(?P<section>.*)$"
 )
@@ -69,6 +72,20 @@ def git_paths(line: str) -> tuple[str, str] | None:
         return rest[:half], rest[half + 1 :]
     match = _GIT.match(line)
     return (unquote(match["old"]), unquote(match["new"])) if match else None
+
+
+def is_metadata(line: str) -> bool:
+    """A line of git's extended header."""
+    modes = ("new file mode ", "deleted file mode ", "old mode ", "new mode ")
+    return line.startswith((*modes, "rename from ", "rename to ", "copy from ", "copy to ")) or bool(
+        _EXTENDED.match(line)
+    )
+
+
+def label_of(section: str) -> str:
+    """What follows the second @@, without signs that stand for the numbers where those were left out."""
+    signs, marks, rest = section.partition("@@")
+    return (rest if marks and not signs.strip("-+,. ") else section).replace("@@", "").strip(" .")
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from bot.patch.splices import Splice, carry
 DOTS = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
 _SOFT = re.compile(r"\s*(?:#|//|/?\*|--|<!--|$)")
 _LONGEST = 300  # characters of a line that the patterns above look at
+_COMMENT = 6  # characters that a comment must keep to be known again
 _MOST_SKIPPED = 3
 _MOST_FORGOTTEN = 2
 _MOST_PLACES = 400
@@ -76,12 +77,9 @@ class _Loose:
         groups = list(self._groups())
         if not groups or len(groups) > _MOST_GROUPS:
             return None
-        places = []
-        for group in groups:
-            place = self._best(list(self._places(group)))
-            if place is None:
-                return None
-            places.append(place)
+        places = self._chosen([self._leading(list(self._places(group))) for group in groups])
+        if places is None:
+            return None
         if not self._is_in_order(groups, places) or not self._is_evident(groups, places):
             return None
         splices = []
@@ -116,8 +114,8 @@ class _Loose:
             if self.have[at : at + len(old)] != old:
                 continue
             end = at + len(old)
-            fits_above = above is None or (at > 0 and self.have[at - 1] == self.want[above])
-            fits_below = below is None or (end < len(self.have) and self.have[end] == self.want[below])
+            fits_above = above is None or (at > 0 and self._is_beside(above, at - 1))
+            fits_below = below is None or (end < len(self.have) and self._is_beside(below, end))
             # What is added beside a line must stay beside it; what takes the place of a removed line has its place.
             if not fits_above and (not old or (self.body[group.start].kind == "+" and above != 0)):
                 continue
@@ -127,6 +125,15 @@ class _Loose:
             if found > _MOST_PLACES:
                 return
             yield _Place(at, self._walk(group.start - 1, at - 1, -1), self._walk(group.end, end, 1))
+
+    def _is_beside(self, index: int, position: int) -> bool:
+        """The same line, or a comment that one of the two has more of."""
+        want, have = self.want[index], self.have[position]
+        if want == have:
+            return True
+        shorter, longer = sorted((want.strip(), have.strip()), key=len)
+        soft = self._is_soft(index) and _SOFT.match(have[:_LONGEST]) is not None
+        return soft and len(shorter) >= _COMMENT and longer.startswith(shorter)
 
     def _neighbour(self, index: int) -> int | None:
         inside = 0 <= index < len(self.body) and index not in self.dots
@@ -163,20 +170,35 @@ class _Loose:
     def _weight(self, pairs: Sequence[tuple[int, int]]) -> int:
         return sum(1 for index, _ in pairs if self.want[index].strip())
 
-    def _best(self, places: Sequence[_Place]) -> _Place | None:
-        """The place that none has more evidence than on either side, and none as much on both; else the one place in
-        the block that the hunk's header names."""
+    def _leading(self, places: Sequence[_Place]) -> list[_Place]:
+        """The places that none has more evidence than on either side; of several those in the block that the hunk's
+        header names, where it names one."""
         weighed = [(self._weight(place.above), self._weight(place.below), place) for place in places]
         most = max((above + below for above, below, _ in weighed), default=0)
-        leading = [each for each in weighed if each[0] + each[1] == most]
+        leading = [
+            place
+            for above, below, place in weighed
+            if above + below == most and all(above >= a and below >= b for a, b, _ in weighed)
+        ]
         if len(leading) > 1:
-            starts = [min([place.at, *(line for _, line in place.above)]) for _, _, place in leading]
+            starts = [min([place.at, *(line for _, line in place.above)]) for place in leading]
             named = within(self.lines, starts, self.section)
-            leading = [each for each, start in zip(leading, starts, strict=True) if start in named]
-        if len(leading) != 1:
-            return None
-        above, below, chosen = leading[0]
-        return chosen if all(above >= a and below >= b for a, b, _ in weighed) else None
+            inside = [place for place, start in zip(leading, starts, strict=True) if start in named]
+            leading = inside if len(inside) == 1 else leading
+        return leading
+
+    def _chosen(self, leading: list[list[_Place]]) -> list[_Place] | None:
+        """One place for each group: its only one, or its only one between those of the groups before and after."""
+        sure = [(number, each[0].at) for number, each in enumerate(leading) if len(each) == 1]
+        places = []
+        for number, each in enumerate(leading):
+            first = max((at for index, at in sure if index < number), default=-1)
+            end = min((at for index, at in sure if index > number), default=len(self.lines) + 1)
+            left = each if len(each) == 1 else [place for place in each if first < place.at < end and sure]
+            if len(left) != 1:
+                return None
+            places += left
+        return places
 
     # --- all of them together ----------------------------------------------------------------------------------------
 
@@ -184,12 +206,14 @@ class _Loose:
         ends = [place.at + len(self._old(group)) for group, place in zip(groups, places, strict=True)]
         if any(end > place.at or first.at >= place.at for end, (first, place) in zip(ends, pairwise(places))):  # noqa: B905
             return False
-        # The same line of the hunk cannot be two lines of the file.
-        for one, other in pairwise(places):
-            seen = dict(one.below)
-            if any(seen.get(index, line) != line for index, line in other.above if not self._is_soft(index)):
-                return False
-        return True
+        # A line of the hunk cannot be two lines of the file, nor a line of the file two of the hunk.
+        where: dict[int, int] = {}
+        for place in places:
+            for index, line in (*place.above, *place.below):
+                if where.setdefault(index, line) != line and not self._is_soft(index):
+                    return False
+        taken = [line for index, line in sorted(where.items()) if self.want[index].strip()]
+        return all(before < after for before, after in pairwise(taken))
 
     def _is_evident(self, groups: Sequence[_Group], places: Sequence[_Place]) -> bool:
         matched = {index for place in places for index, _ in (*place.above, *place.below)}
@@ -203,7 +227,7 @@ class _Loose:
             weight = (
                 self._weight(place.above) + self._weight(place.below) + sum(1 for t in self._old(group) if t.strip())
             )
-            if weight < (3 if missing else 2):
+            if weight < (3 if solid else 2):
                 return False
         return True
 

@@ -123,9 +123,12 @@ class Reindent:
 
     def line(self, text: str) -> str | None:
         """An added line with the file's indentation; None where the pairs do not tell what it is."""
-        if not text.strip() or self.identity:
+        if not text or self.identity:
             return text
         ours = indentation(text)
+        if not text.strip():
+            # Blanks alone: whether they were moved with the rest shows in their kind only.
+            return self._converted(ours)
         if ours in self.known:
             return self.known[ours] + text[len(ours) :]
         anchors = sorted(self.known.items(), key=lambda item: abs(_width(item[0]) - _width(ours)))
@@ -134,13 +137,18 @@ class Reindent:
         if not tabs and len(shifts) == 1 and "\t" not in ours:
             width = _width(ours) + shifts.pop()
             return " " * width + text[len(ours) :] if width >= 0 else None
-        if tabs:
-            unit = self._spaces_per_tab()
-            if unit and set(ours) <= {" "} and len(ours) % unit == 0:
-                return "\t" * (len(ours) // unit) + text[len(ours) :]
+        converted = self._converted(ours)
+        return None if converted is None else converted + text[len(ours) :]
+
+    def _converted(self, ours: str) -> str | None:
+        """Blanks as tabs or tabs as blanks, where all pairs agree on how many make one."""
+        unit = self._spaces_per_tab()
+        if unit and ours.strip(" ") == "" and len(ours) % unit == 0:
+            return "\t" * (len(ours) // unit)
         unit = self._spaces_per_level()
-        if unit and ours and set(ours) == {"\t"}:
-            return " " * (unit * len(ours)) + text[len(ours) :]
+        levels = ours.rstrip(" ")  # blanks behind tabs align, and stay
+        if unit and levels and set(levels) == {"\t"}:
+            return " " * (unit * len(levels)) + ours[len(levels) :]
         return None
 
     def _spaces_per_tab(self) -> int | None:

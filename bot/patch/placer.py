@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
+from bot.patch.choosing import choose
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
 from bot.patch.loose import DOTS, place_loosely
-from bot.patch.matching import Tolerance, nearest, positions, quoted, within
+from bot.patch.matching import Tolerance, nearest, positions, quoted
 from bot.patch.splices import Splice, join, splices_of, unterminated
 from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
 
-_CONTEXT = 3
-"""Lines of context before a change as tools write them: by so much a claim is off where some were left out."""
+_Placed = tuple[int, list[Splice]]
+"""First line of a hunk in the file, from 0, and what it does there."""
 
 
 def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
@@ -110,16 +111,10 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
     if terminated:
         ended.pop()
     lines = [line.removesuffix("\r") for line in ended]
-    splices: list[Splice] = []
-    displacements: set[int] = set()
-    for number, hunk in enumerate(hunks, 1):
-        placed = _place_hunk(lines, hunk, displacements, f"hunk {number} of {path}", path)
-        if isinstance(placed, Refusal):
-            return placed
-        start, found = placed
-        if hunk.claimed is not None:
-            displacements.add(start - (hunk.claimed - 1))
-        splices += found
+    placed = _place_hunks(lines, hunks, path)
+    if isinstance(placed, Refusal):
+        return placed
+    splices = [splice for _, found in placed for splice in found]
     splices.sort(key=lambda splice: (splice.start, splice.end))
     for before, after in pairwise(splices):
         if after.start < before.end or (after.start == before.start and before.end == after.end):
@@ -127,9 +122,39 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
     return join(ended, terminated, splices)
 
 
+def _place_hunks(lines: list[str], hunks: Sequence[HunkDraft], path: str) -> list[_Placed] | Refusal:
+    """Each hunk by itself; then those that fit in several places, between the ones before and after them."""
+    names = [f"hunk {number} of {path}" for number in range(1, len(hunks) + 1)]
+    displacements: set[int] = set()
+    found: list[_Placed | Refusal] = []
+    for name, hunk in zip(names, hunks, strict=True):
+        placed = _place_hunk(lines, hunk, displacements, name, path)
+        found.append(placed)
+        if not isinstance(placed, Refusal) and hunk.claimed is not None:
+            displacements.add(placed[0] - (hunk.claimed - 1))
+    certain = [(index, each[0]) for index, each in enumerate(found) if not isinstance(each, Refusal)]
+    in_order = all(before < after for (_, before), (_, after) in pairwise(certain))
+    result: list[_Placed] = []
+    for index, each in enumerate(found):
+        placed = each
+        if isinstance(placed, Refusal) and certain and in_order:
+            first = max((start + len(hunks[i].old) for i, start in certain if i < index), default=0)
+            end = min((start - len(hunks[index].old) + 1 for i, start in certain if i > index), default=len(lines))
+            placed = _place_hunk(lines, hunks[index], displacements, names[index], path, range(first, end))
+        if isinstance(placed, Refusal):
+            return placed
+        result.append(placed)
+    return result
+
+
 def _place_hunk(
-    lines: list[str], hunk: HunkDraft, displacements: Collection[int], name: str, path: str
-) -> tuple[int, list[Splice]] | Refusal:
+    lines: list[str],
+    hunk: HunkDraft,
+    displacements: Collection[int],
+    name: str,
+    path: str,
+    between: range | None = None,
+) -> _Placed | Refusal:
     wanted = [line.text for line in hunk.old]
     if not any(text.strip() for text in wanted):
         if not lines and not any(wanted):
@@ -142,7 +167,7 @@ def _place_hunk(
         found = positions(lines, wanted, tolerance)
         if not found:
             continue
-        start = _choose(lines, found, hunk, displacements)
+        start = choose(lines, found, hunk, displacements, between)
         if start is None:
             where = ", ".join(str(position + 1) for position in found[:8])
             return Refusal(
@@ -162,7 +187,8 @@ def _place_hunk(
         body = list(hunk.lines)
         while body and body[-1].bare:
             body.pop()
-        return _place_hunk(lines, HunkDraft(tuple(body), hunk.claimed, hunk.section), displacements, name, path)
+        shorter = HunkDraft(tuple(body), hunk.claimed, hunk.section)
+        return _place_hunk(lines, shorter, displacements, name, path, between)
     loosely = place_loosely(lines, hunk)
     if loosely is not None:
         return loosely
@@ -170,29 +196,6 @@ def _place_hunk(
     if len(parts) > 1:
         return _place_parts(lines, parts, name, path)
     return _not_found(lines, hunk, wanted, name, path)
-
-
-def _choose(lines: list[str], found: tuple[int, ...], hunk: HunkDraft, displacements: Collection[int]) -> int | None:
-    """The one place among equals that the hunk's own claims single out; None where they do not.
-
-    displacements: by how much the claims of the hunks before were off. A claim counts where it names one of the places
-    exactly: the nearest is a guess, and so is a claim beside others that contradict each other.
-    """
-    if len(found) == 1:
-        return found[0]
-    if any(line.unterminated for line in hunk.old):
-        at_end = [start for start in found if start + len(hunk.old) == len(lines)]
-        if len(at_end) == 1:
-            return at_end[0]
-    expected = None
-    if hunk.claimed is not None and len(displacements) <= 1:
-        expected = hunk.claimed - 1 + next(iter(displacements), 0)
-    inside = within(lines, found, hunk.section)
-    if len(inside) == 1:
-        # Git's label is the function above the hunk, an author's the one within: the line must not speak for another.
-        near = [start for start in found if expected is not None and abs(start - expected) <= _CONTEXT]
-        return inside[0] if not near or inside[0] in near else None
-    return expected if expected in (inside or found) else None
 
 
 def _parts(hunk: HunkDraft) -> list[HunkDraft]:
@@ -206,9 +209,7 @@ def _parts(hunk: HunkDraft) -> list[HunkDraft]:
     return [HunkDraft(tuple(part), None, hunk.section) for part in parts if part]
 
 
-def _place_parts(
-    lines: list[str], parts: Sequence[HunkDraft], name: str, path: str
-) -> tuple[int, list[Splice]] | Refusal:
+def _place_parts(lines: list[str], parts: Sequence[HunkDraft], name: str, path: str) -> _Placed | Refusal:
     """Place the parts one after the other; each must fit in one place only behind the one before."""
     splices: list[Splice] = []
     first: int | None = None

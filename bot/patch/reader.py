@@ -8,18 +8,16 @@ from dataclasses import dataclass, field
 
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
 from bot.patch.envelope import read_envelope
-from bot.patch.headers import HUNK, Counts, git_paths, header_path, plain_paths, unquote
+from bot.patch.headers import HUNK, Counts, git_paths, header_path, is_metadata, label_of, plain_paths, unquote
 from bot.patch.types import Refusal
 from bot.patch.wrapping import FENCE, unwrapped
 
 LONGEST = 1 << 20
 _BULLET = re.compile(r"- \S|---+$")
+_MOST_BARE = 6  # lines without their mark in a row
 _LONGEST_REMARK = 300  # the pattern below is not linear in blanks
 _SIGNATURE = "--"  # what git format-patch writes below a patch, and its version behind it
 _VERSION = re.compile(r"\d+\.\d+[\w.-]*\s*$")
-_EXTENDED = re.compile(
-    r"(?:index [0-9a-fA-F]+\.\.|(?:dis)?similarity index |Index: |={20,}|Binary files |GIT binary patch)"
-)
 _DOTS = re.compile(r"(?:#|//)?\s*(?:\.{3}|…)\s*(?:\(?(?:\w+ ?){1,4}\)?\s*(?:\.{3}|…)?)?$")
 _UNFINISHED = re.compile(
     r"\s*(?:#|//|/\*|<!--|--)?\s*(?:\.{3}|…)\s*\(?\s*(?:the |all )?"
@@ -112,7 +110,7 @@ class _Reader:
         elif section is not None and HUNK.match(line) and (section.named or section.git):
             self.in_diff = True
             return self._hunk()
-        elif section is not None and self.in_diff and _is_metadata(line):
+        elif section is not None and self.in_diff and is_metadata(line):
             return self._metadata(number, line)
         elif section is not None and self.in_diff and self._hunk_without_header(section, line):
             return self._hunk()
@@ -185,7 +183,7 @@ class _Reader:
         claimed, label, counts = None, "", Counts(None, None)
         if match is not None:
             claimed = int(match["start"]) if match["start"] is not None else None
-            label = match["section"].replace("@@", "").strip(" .")
+            label = label_of(match["section"][:_LONGEST_REMARK])
             counts = Counts.of(match)
             self.position += 1
         body = self._body(counts, created=section.named and section.old is None)
@@ -218,9 +216,9 @@ class _Reader:
                 body.append(DraftLine(line[0], line[1:]))
             elif line == "":
                 body.append(DraftLine(" ", "", bare=True))
-            elif counts.open and not counts.unknown and not created and not _is_metadata(line):
+            elif counts.open and not counts.unknown and not created and not is_metadata(line):
                 body.append(DraftLine(" ", line, bare=True))  # the author lost the leading blank
-            elif line.startswith("\t") or self._left_out(line):
+            elif self._is_bare(line, counts, created=created):
                 body.append(DraftLine(" ", line, bare=True))
             else:
                 break
@@ -235,18 +233,29 @@ class _Reader:
         """Dots at the margin with more of the hunk behind them."""
         return _DOTS.match(line[:_LONGEST_REMARK]) is not None and self._peek(1)[:1] in (" ", "+", "-")
 
+    def _is_bare(self, line: str, counts: Counts, *, created: bool) -> bool:
+        """Context without its leading blank, where the header does not promise it."""
+        if line.startswith("\t") or self._left_out(line):
+            return True
+        return counts.unknown and not (created or is_metadata(line)) and self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Whether marked lines or another header follow soon: then a line without its mark is context, where nothing
+        says how long the hunk is. (Where it was prose, the placing refuses, or leaves it out at the end.)"""
+        marks = (" ", "+", "@@", "diff --git ", "--- ", *(("-",) if self.fenced else ()))
+        ahead = 1
+        while ahead < _MOST_BARE and not self._peek(ahead).startswith((*marks, "-")):
+            ahead += 1
+        return self._peek(ahead).startswith(marks)
+
     def _header_is_body(self, counts: Counts) -> bool:
         """A deleted "-- x" and an added "++ y" look like a file header; the promised counts tell them apart."""
         if counts.old is None or counts.new is None or counts.old < 1 or counts.new < 1:
             return False
+        named = self._peek().startswith(("--- a/", "--- /dev/null")) or self._peek(1).startswith("+++ b/")
+        if named and HUNK.match(self._peek(2)):
+            return False
         return counts.old == counts.new == 1 or not HUNK.match(self._peek(2))
-
-
-def _is_metadata(line: str) -> bool:
-    modes = ("new file mode ", "deleted file mode ", "old mode ", "new mode ")
-    return line.startswith((*modes, "rename from ", "rename to ", "copy from ", "copy to ")) or bool(
-        _EXTENDED.match(line)
-    )
 
 
 def _mode_refusal(kind: str, mode: str, number: int) -> Refusal | None:

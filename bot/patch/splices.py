@@ -96,8 +96,9 @@ def carry(pairs: Sequence[tuple[DraftLine, str]], added: Sequence[str]) -> Itera
     exact = [line for line, theirs in others if line.text.rstrip() == theirs.rstrip()]
     if len(exact) < len(others):
         return _reindented(Reindent([(line.text, theirs) for line, theirs in pairs]), added)
-    if any(line.kind == "-" or indentation(line.text) for line in exact):
-        return iter(added)  # a whole hunk that stood one to the left would have those lines there as well
+    if any(line.kind == "-" or line.bare or indentation(line.text) for line in exact):
+        # A whole hunk that stood one to the left would have those lines there as well, and would have kept its marks.
+        return iter(added)
     known = {indentation(theirs) for _, theirs in solid}
     as_is = {indentation(text) for text in added if text.strip()}
     if as_is <= known or not as_is:

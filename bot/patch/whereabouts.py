@@ -7,20 +7,28 @@ it was written, for the rules of paths to refuse.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from bot.patch.drafts import FileDraft
 from bot.workspace import paths
 
+_MOST_CANDIDATES = 20
 
-def located(drafts: Sequence[FileDraft], known: Collection[str]) -> tuple[FileDraft, ...]:
-    """The drafts with their paths as the repository has them. known: every tracked path."""
+
+def located(
+    drafts: Sequence[FileDraft], known: Collection[str], fits: Callable[[FileDraft], bool]
+) -> tuple[FileDraft, ...]:
+    """The drafts with their paths as the repository has them.
+
+    known: every tracked path. fits: whether a draft can be placed on the file it names; asked where several files could
+    be meant, for then the one that has the quoted lines is.
+    """
     prefixes: set[str] = set()  # what stood before paths that exist: it stands before the new ones as well
     found = []
     for draft in drafts:
         old = draft.old_path
-        meant = None if old is None else _meant(old, known)
+        meant = None if old is None else _meant(draft, old, known, fits)
         if old is None or meant is None or meant == old:
             found.append(draft)
             continue
@@ -33,7 +41,7 @@ def located(drafts: Sequence[FileDraft], known: Collection[str]) -> tuple[FileDr
     return tuple(found)
 
 
-def _meant(path: str, known: Collection[str]) -> str | None:
+def _meant(draft: FileDraft, path: str, known: Collection[str], fits: Callable[[FileDraft], bool]) -> str | None:
     """The tracked path that `path` means; None where none or several could be meant."""
     if path in known or _is_odd(path):
         return None
@@ -41,6 +49,9 @@ def _meant(path: str, known: Collection[str]) -> str | None:
     below = next((tail for cut in range(len(pieces)) if (tail := "/".join(pieces[cut:])) in known), None)
     above = [name for name in known if name.endswith(f"/{path}")] if not path.startswith("/") else []
     candidates = {*above, *([below] if below else [])}
+    if 1 < len(candidates) <= _MOST_CANDIDATES and draft.hunks:
+        moved = {name: replace(draft, old_path=name, new_path=_beside(draft, path, name)) for name in candidates}
+        candidates = {name for name, there in moved.items() if fits(there)}
     return candidates.pop() if len(candidates) == 1 else None
 
 
