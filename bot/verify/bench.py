@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,11 +14,35 @@ from bot.evidence.types import TestId
 from bot.patch.apply import apply
 from bot.patch.types import Applied, Refusal
 from bot.ports import Box, Clock, Command, Environment, EventKind, Execution, Overlay, Recorder, RunResult
-from bot.toolchains.types import LineHits, Runtime, Toolchain
+from bot.toolchains.types import PLAIN, Conditions, LineHits, Runtime, Toolchain, Touched
 from bot.workspace.checkout import Checkout
 
 TAIL = 20_000
 """Characters of a run's output that the trace keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run with what was collected beside it: executed lines and what it touched, where these were asked for."""
+
+    result: RunResult
+    hits: LineHits | None
+    touched: Touched
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run is asked for. limit: seconds. expected: tests that the report has to have."""
+
+    ids: tuple[TestId, ...] | None
+    overlay: Overlay | None
+    limit: float
+    purpose: str
+    spectrum: bool = False
+    thresholds: bool = True
+    conditions: Conditions = PLAIN
+    observe: bool = False
+    expected: tuple[TestId, ...] | None = None
 
 
 class SandboxBench:
@@ -66,12 +90,38 @@ class SandboxBench:
         *,
         purpose: str = "probe",
         seconds: float | None = None,
+        conditions: Conditions = PLAIN,
     ) -> RunResult:
         """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace.
 
-        seconds: a limit of this run below the suite's own, for what a verdict can do without.
+        seconds: a limit of this run below the suite's own, for what a verdict can do without. conditions: ConfigError
+        for those that the runner cannot bring about.
         """
+        if conditions != PLAIN:
+            return self.watch(ids, conditions, overlay=overlay, purpose=purpose, seconds=seconds).result
         return self.run_with_hits(ids, overlay, purpose=purpose, spectrum=False, seconds=seconds)[0]
+
+    def unsupported(self, conditions: Conditions) -> str:
+        """Why runs here cannot have `conditions`, "" where they can."""
+        return self.toolchain.unsupported(self.runtime, conditions)
+
+    def watch(
+        self,
+        ids: tuple[TestId, ...] | None,
+        conditions: Conditions = PLAIN,
+        *,
+        purpose: str,
+        overlay: Overlay | None = None,
+        seconds: float | None = None,
+        all_reported: bool = True,
+    ) -> Watched:
+        """As `run`, without coverage thresholds and with an observer beside the tests.
+
+        all_reported False: selected tests that the report lacks are no fault (ids that change from run to run).
+        """
+        limit = self.suite.seconds if seconds is None else min(seconds, self.suite.seconds)
+        run = _Run(ids, overlay, limit, purpose, thresholds=False, conditions=conditions, observe=True)
+        return self._once(replace(run, expected=ids if all_reported else None))
 
     def run_with_hits(
         self,
@@ -84,46 +134,41 @@ class SandboxBench:
     ) -> tuple[RunResult, LineHits | None]:
         """As `run`; with `spectrum` also the executed lines per test, where the collector could tell them."""
         limit = self.suite.seconds if seconds is None else min(seconds, self.suite.seconds)
-        result, hits = self._once(ids, overlay, limit, purpose=purpose, spectrum=spectrum, thresholds=True)
-        if _exit_one_without_failure(result):
-            # A coverage threshold ends a green run with exit 1: ask once more without thresholds before judging.
-            again = f"{purpose}, no thresholds"
-            result, _ = self._once(ids, overlay, limit, purpose=again, spectrum=False, thresholds=False)
-        return result, hits
+        run = _Run(ids, overlay, limit, purpose, spectrum=spectrum, expected=ids)
+        first = self._once(run)
+        if not _exit_one_without_failure(first.result):
+            return first.result, first.hits
+        # A coverage threshold ends a green run with exit 1: ask once more without thresholds before judging.
+        again = replace(run, purpose=f"{purpose}, no thresholds", spectrum=False, thresholds=False)
+        return self._once(again).result, first.hits
 
-    def _once(
-        self,
-        ids: tuple[TestId, ...] | None,
-        overlay: Overlay | None,
-        limit: float,
-        *,
-        purpose: str,
-        spectrum: bool,
-        thresholds: bool,
-    ) -> tuple[RunResult, LineHits | None]:
-        run_id = self._started(purpose)
+    def _once(self, run: _Run) -> Watched:
+        run_id = self._started(run.purpose)
         began = self._clock.monotonic()
-        with self.environment.open(overlay) as box:
+        with self.environment.open(run.overlay) as box:
             self.environment.prepare()  # the next box is made while this one works
             plan = self.toolchain.run_plan(
                 self.runtime,
                 box,
-                ids,
-                seconds=max(1.0, min(limit, self._seconds_left())),
-                spectrum=spectrum,
-                coverage_thresholds=thresholds,
+                run.ids,
+                seconds=max(1.0, min(run.limit, self._seconds_left())),
+                spectrum=run.spectrum,
+                coverage_thresholds=run.thresholds,
+                conditions=run.conditions,
+                observe=run.observe,
             )
             box.put(plan.files)
             execution = box.execute(plan.command)
-            result = replace(self.toolchain.read(box, execution, ids), run_id=run_id)
-            hits = self.toolchain.read_hits(box) if spectrum else None
+            result = replace(self.toolchain.read(box, execution, run.expected), run_id=run_id)
+            hits = self.toolchain.read_hits(box) if run.spectrum else None
+            touched = self.toolchain.read_touched(box) if run.observe else Touched()
         took = self._clock.monotonic() - began
         report = result.report
         self._recorder.record(
             EventKind.SANDBOX_RUN,
             phase="finished",
             run_id=run_id,
-            purpose=purpose,
+            purpose=run.purpose,
             tests=0 if report is None else len(report),
             failed=0 if report is None else len(report.failures()),
             failing=[] if report is None else [case.id.node_id for case in report.failures()][:50],
@@ -135,7 +180,7 @@ class SandboxBench:
             problem=result.problem,
             output=_tail(execution.output),
         )
-        return result, hits
+        return Watched(result, hits, touched)
 
     def _started(self, purpose: str) -> str:
         run_id = f"run-{next(self._runs):04d}"

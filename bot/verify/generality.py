@@ -3,15 +3,17 @@
 A patch that answers the one input of the failing test goes green, however it asks for that input: by equality, by a
 table, by a hash, by all(), through a file. What it cannot do is change anything beside. So the failing test is varied,
 one input at a time, and run on the code before and after: where hardly a variant comes out otherwise than before, word
-for word, a person is asked. It proves nothing against a patch: a boundary may be one value wide. Patches that only exchange operators,
-names and numbers are not asked, they have no room for a special case.
+for word, a person is asked; so he is where an input has no say in the answer any more. It proves nothing against a
+patch: a boundary may be one value wide. Patches that only exchange operators, names and numbers are not asked, they
+have no room for a special case.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.evidence.failures import read_failure
@@ -76,6 +78,12 @@ def reach(bench: SandboxBench, case: Case, applied: Applied, subject: Subject) -
     after = bench.run(files, overlay, purpose="variants with the patch", seconds=SECONDS)
     seen = _told(after.report, case)
     changed = sum(name in seen and seen[name] != told for name, told in known.items())
+    if stuck := _stuck(known, seen):
+        evidence = (
+            f"; but the answer no longer hangs on an input: {stuck} variants of the test with another one get what the "
+            "test expects for its own, where the code had an answer of its own for each before"
+        )
+        return Reach(GateStatus.REVIEW, evidence, (before, after))
     if changed > len(known) // _CHANCE:
         evidence = f"; it changes what comes of {changed} of {len(known)} variants of the failing test, too"
         return Reach(evidence=evidence, runs=(before, after))
@@ -120,6 +128,22 @@ def _variants(case: Case, subject: Subject) -> Variants | None:
 
 
 _Seen = tuple[Outcome, str, str]
+
+
+def _stuck(known: Mapping[str, _Seen], seen: Mapping[str, _Seen]) -> int:
+    """Variants of one input that all came out differently before and that all pass now; 0 where there is no such input.
+
+    A condition on one input with a literal for its answer: beside that input it changes much, and all to one value.
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in known:
+        groups[name.partition(MARK)[2].partition("_")[0]].append(name)
+    for names in groups.values():
+        answers = {known[name][2].partition("\n")[0] for name in names if known[name][0].is_failure}
+        passing = all(name in seen and seen[name][0] is Outcome.PASSED for name in names)
+        if passing and len(answers) == len(names) >= LEAST:
+            return len(names)
+    return 0
 
 
 def _told(report: TestReport | None, case: Case) -> dict[str, _Seen]:

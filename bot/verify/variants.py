@@ -14,7 +14,7 @@ from bot.evidence.types import TestId
 from bot.vet.syntax import Function, Node, dotted, functions, parse
 
 MARK = "_grokfix_variant_"
-"""Stands in the name of every variant."""
+"""Stands in the name of every variant, before the number of the input that differs, "_" and its own number."""
 _NO_SUBJECT = frozenset({"raises", "warns", "approx", "isclose", "fail", "skip", "param", "fixture", "print", "patch"})
 """Last names of calls whose arguments say what is expected, not what is asked."""
 _ENDS = (None, True, False, 0, 1, "", b"", ...)
@@ -30,7 +30,7 @@ class Variants:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Site:
     """A literal of the test that its subject is given. name, whole: the constant of the module that it is part of."""
 
@@ -54,7 +54,7 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
     if function is None:
         return None
     sites = _sites(function, tree)
-    written = [_written(function, site, other) for site, other in _in_turn(sites)][:most]
+    written = [(sites.index(site), _written(function, site, other)) for site, other in _in_turn(sites)][:most]
     if not written:
         return None
     lines = source.splitlines()
@@ -63,8 +63,8 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
             lines[other.lineno - 1] = lines[other.lineno - 1].replace(f"def {other.name}", f"def un{other.name}", 1)
     blanks = " " * function.col_offset
     block: list[str] = []
-    for number, text in enumerate(written):
-        renamed = text.replace(f"def {function.name}", f"def {function.name}{MARK}{number}", 1)
+    for number, (site, text) in enumerate(written):
+        renamed = text.replace(f"def {function.name}", f"def {function.name}{MARK}{site}_{number}", 1)
         block += ["", *(f"{blanks}{line}" if line else line for line in renamed.splitlines())]
     end = function.end_lineno or function.lineno
     return Variants(target.file, "\n".join([*lines[:end], *block, *lines[end:], ""]), len(written))

@@ -129,6 +129,12 @@ def test_special_case_in_any_form_is_for_a_person(name: str, tmp_path: Path) -> 
     assert len(found.runs) == 2
 
 
+def test_answer_that_no_longer_hangs_on_an_input_is_for_a_person(tmp_path: Path) -> None:
+    found = reached(tmp_path, first("if len(kind) == 5: return 8 * 5"))
+    assert found.status is GateStatus.REVIEW
+    assert "4 variants" in found.evidence
+
+
 GENERAL = {
     "early return": first("if count >= 10: return count * 4"),
     "helper": SOURCE.replace("count > 10", "_bulk(count)") + "\n\ndef _bulk(count):\n    return count >= 10\n",
