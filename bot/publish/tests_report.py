@@ -75,9 +75,12 @@ def summary(done: Generated) -> str:
     kept = sum(len(each.kept) for each in done.outcomes)
     covered = sum(1 for each in done.outcomes if each.path)
     changed = len(done.outcomes) + len(done.reached)
+    if not changed:
+        return "Nothing was written."
     said = f"{_counted(changed, 'changed function')}, {len(done.reached)} of them reached by tests already."
     if done.outcomes:
-        said += f" {_counted(kept, 'new test')} for {covered} of the other {len(done.outcomes)}"
+        others = "the other one" if len(done.outcomes) == 1 else f"{covered} of the other {len(done.outcomes)}"
+        said += f" {_counted(kept, 'new test')} for {others}"
         killed = sum(each.killed for each in done.outcomes if each.path)
         mutants = sum(each.mutants for each in done.outcomes if each.path)
         said += f"; they notice {killed} of {mutants} changes that were tried on the code." if kept else "."

@@ -18,6 +18,7 @@ from bot.testgen.proving import Prover, text_of
 from bot.testgen.types import Function, Generated, Outcome, Unwritten, Writer
 from bot.toolchains.types import LineHits
 from bot.verify.bench import SandboxBench
+from bot.vet.rules.size import MOST_FILES, MOST_LINES
 from bot.workspace.checkout import Checkout
 from bot.workspace.types import ChangedRange
 
@@ -70,8 +71,19 @@ def generate(task: Task) -> Generated:
         elif bench.seconds_left() <= 0:
             outcomes.append(Outcome(function, why="not taken on: the time is over (limits.minutes)"))
         else:
-            outcomes.append(_one(task, writers, function, read, outcomes))
-    return _together(replace(done, outcomes=tuple(outcomes)), base.report, bench)
+            outcomes.append(_within(_one(task, writers, function, read, outcomes), outcomes))
+    settled = Prover(bench, task.protect, task.jobs).settle(outcomes)
+    return _together(replace(done, outcomes=settled), base.report, bench)
+
+
+def _within(outcome: Outcome, earlier: Sequence[Outcome]) -> Outcome:
+    """What would make the change longer than a person reads is left for another run."""
+    kept = [each for each in (*earlier, outcome) if each.path]
+    lines = sum(each.source.count("\n") for each in kept)
+    if not outcome.path or (len(kept) <= MOST_FILES and lines <= MOST_LINES):
+        return outcome
+    why = f"left for another run: {MOST_FILES} files and {MOST_LINES} lines are the most for one change"
+    return Outcome(outcome.function, why=why)
 
 
 def _one(

@@ -69,7 +69,7 @@ class Prover:
         self._jobs = jobs
 
     def judge(self, function: Function, place: Place, written: Written) -> Outcome:
-        """What of `written` is kept."""
+        """What of `written` is kept, before `settle`: it passed once, and was seen to fail on changed code."""
         outcome = Outcome(function, author=written.author)
         refusal, remarks = self._vetted(place, written)
         if refusal:
@@ -84,8 +84,6 @@ class Prover:
             return replace(outcome, dropped=tuple(dropped), why="no rule changes the function; a test cannot be tried")
         kills = self._kills(place, steady, mutants, written.author, dropped)
         kept = self._proved(function, text, place, steady, mutants, kills, written, dropped)
-        noticed = {index for one in kept for index in kills[one.name]}
-        survivors = tuple(describe(mutant) for index, mutant in enumerate(mutants) if index not in noticed)
         source = without(steady.source, [name for name in steady.tests if name not in {one.name for one in kept}])
         return replace(
             outcome,
@@ -93,8 +91,7 @@ class Prover:
             source=source if kept else "",
             kept=tuple(kept),
             dropped=tuple(dropped),
-            mutants=len(mutants),
-            survivors=survivors,
+            tried=tuple(map(describe, mutants)),
             remarks=remarks,
             why="" if kept else "no test that was written fails when the function is changed",
         )
@@ -118,24 +115,41 @@ class Prover:
     # --- passes every time ------------------------------------------------------------------------------------------
 
     def _steady(self, place: Place, written: Written, dropped: list[Dropped]) -> _Steady | str:
-        """Run the file in fresh boxes; tests that fail in any of them are left out. A sentence where none is left."""
-        source, tests = written.source, {}
-        for number in range(1, RUNS + 1):
-            run = self._run(place, source, {}, f"new tests, run {number} of {RUNS}")
-            cases = _by_test(run.report, place.path)
-            if not cases:
-                return f"the new tests could not be run: {run.problem or 'none of them was found'}"
-            collection = next((case for all in cases.values() for case in all if case.phase is Phase.COLLECTION), None)
-            if collection is not None:
-                return f"the new file cannot be imported: {one_line(collection.message or collection.traceback, 300)}"
-            doomed = {name: _verdict(cases.get(name, ()), first=number == 1) for name in tests_in(source)}
-            doomed = {name: why for name, why in doomed.items() if why}
-            dropped += [Dropped(name, why) for name, why in doomed.items()]
-            source = without(source, doomed)
-            if not source:
-                return "none of the tests that were written passes on the code as it is"
-            tests = {name: tuple(case.id for case in cases[name]) for name in tests_in(source)}
-        return _Steady(source, tests)
+        """Run the file in a fresh box; tests that fail there are left out. A sentence where none is left."""
+        run = self._run(place, written.source, {}, f"new tests, run 1 of {RUNS}")
+        cases = _by_test(run.report, place.path)
+        if not cases:
+            return f"the new tests could not be run: {run.problem or 'none of them was found'}"
+        collection = next((case for all in cases.values() for case in all if case.phase is Phase.COLLECTION), None)
+        if collection is not None:
+            return f"the new file cannot be imported: {one_line(collection.message or collection.traceback, 300)}"
+        doomed = _doomed(tests_in(written.source), cases, first=True)
+        dropped += [Dropped(name, why) for name, why in doomed.items()]
+        source = without(written.source, doomed)
+        if not source:
+            return "none of the tests that were written passes on the code as it is"
+        return _Steady(source, {name: tuple(case.id for case in cases[name]) for name in tests_in(source)})
+
+    def settle(self, outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+        """Run what is kept of all functions in further fresh boxes, and take out what fails in any of them.
+
+        All files share a box, so that many functions cost two runs and not two each; alone only where that run came to
+        no report, and it must be found whose fault that is.
+        """
+        settled = list(outcomes)
+        for number in range(2, RUNS + 1):
+            files = {each.path: each.source.encode() for each in settled if each.path}
+            if not files:
+                break
+            purpose = f"new tests, run {number} of {RUNS}"
+            runs = dict.fromkeys(files, self._together(files, purpose))
+            if len(files) > 1 and next(iter(runs.values())).report is None:
+                runs = {path: self._together({path: content}, purpose) for path, content in files.items()}
+            settled = [_after(each, runs[each.path]) if each.path else each for each in settled]
+        return tuple(settled)
+
+    def _together(self, files: Mapping[str, bytes], purpose: str) -> RunResult:
+        return self._bench.run(tuple(map(TestId.from_node_id, files)), dict(files), purpose=purpose)
 
     def _run(self, place: Place, source: str, more: Mapping[str, bytes], purpose: str) -> RunResult:
         overlay: dict[str, bytes | None] = {place.path: source.encode(), **more}
@@ -223,7 +237,7 @@ class Prover:
                 dropped.append(Dropped(name, "that it fails on changed code was not confirmed in a fresh box"))
                 continue
             index, run_id = proofs[name]
-            kept.append(Kept(name, written.checks.get(name, ""), len(found), describe(mutants[index]), run_id))
+            kept.append(Kept(name, written.checks.get(name, ""), found, describe(mutants[index]), run_id))
         return kept
 
 
@@ -256,6 +270,27 @@ def _by_test(report: TestReport | None, path: str) -> dict[str, list[TestCase]]:
             name = case.id.node_id.partition("[")[0].partition("::")[2]
             found.setdefault(name, []).append(case)
     return found
+
+
+def _doomed(names: Sequence[str], cases: Mapping[str, Sequence[TestCase]], *, first: bool) -> dict[str, str]:
+    """Tests that may not stay, each with the reason."""
+    verdicts = {name: _verdict(cases.get(name, ()), first=first) for name in names}
+    return {name: why for name, why in verdicts.items() if why}
+
+
+def _after(outcome: Outcome, run: RunResult) -> Outcome:
+    """What a further run leaves of it."""
+    cases = _by_test(run.report, outcome.path)
+    doomed = _doomed([one.name for one in outcome.kept], cases, first=False)
+    if not doomed:
+        return outcome
+    dropped = (*outcome.dropped, *(Dropped(name, why) for name, why in doomed.items()))
+    kept = tuple(one for one in outcome.kept if one.name not in doomed)
+    source = without(outcome.source, doomed)
+    if kept and source:
+        return replace(outcome, source=source, kept=kept, dropped=dropped)
+    why = "none of the tests that were written passes every time"
+    return replace(outcome, path="", source="", kept=(), dropped=dropped, why=why)
 
 
 def _verdict(cases: Sequence[TestCase], *, first: bool) -> str:

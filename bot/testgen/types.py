@@ -77,15 +77,19 @@ class Writer(Protocol):
 class Kept:
     """A test that passes every time and fails on changed code.
 
-    kills: how many of the function's mutants it fails on. proof: one of these, which a run in a fresh box showed red
-    (`run_id`).
+    noticed: the function's mutants that it fails on, by their place in `Outcome.tried`. proof: one of these, which a
+    run in a fresh box showed red (`run_id`).
     """
 
     name: str
     checks: str
-    kills: int
+    noticed: frozenset[int]
     proof: str
     run_id: str
+
+    @property
+    def kills(self) -> int:
+        return len(self.noticed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Dropped:
 class Outcome:
     """What became of one function. path: the new test file, "" where none was kept; `why` says then why.
 
-    mutants: how many changes of the function were tried; survivors: those that no kept test noticed.
+    tried: the changes of the function that the tests were held against, a line each.
     """
 
     function: Function
@@ -109,10 +113,19 @@ class Outcome:
     author: Author | None = None
     kept: tuple[Kept, ...] = ()
     dropped: tuple[Dropped, ...] = ()
-    mutants: int = 0
-    survivors: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     why: str = ""
+
+    @property
+    def mutants(self) -> int:
+        return len(self.tried)
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """Changes that no kept test noticed."""
+        noticed = {index for one in self.kept for index in one.noticed}
+        return tuple(each for index, each in enumerate(self.tried) if index not in noticed)
 
     @property
     def killed(self) -> int:
