@@ -42,7 +42,7 @@ def lower_bound(counts: Counts, confidence: float = CONFIDENCE) -> float:
     if k == 0:
         return 0.0
     if k == n:
-        return (1 - confidence) ** (1 / n)
+        return math.pow(1 - confidence, 1 / n)
     return _root(lambda rate: binomial_tail(k, n, rate) - (1 - confidence))
 
 
@@ -52,7 +52,7 @@ def upper_bound(counts: Counts, confidence: float = CONFIDENCE) -> float:
     if n == k:
         return 1.0
     if k == 0:
-        return 1 - (1 - confidence) ** (1 / n)
+        return 1 - math.pow(1 - confidence, 1 / n)
     return _root(lambda rate: binomial_tail(k + 1, n, rate) - confidence)
 
 
