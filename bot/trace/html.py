@@ -22,6 +22,7 @@ from bot.trace.markup import prose, text_block, tone
 from bot.trace.read import Event, Trace
 
 _SHOWN_EVENTS = 4_000
+_SHOWN_MODELS = 3
 _SHOWN_REPAIRS = 20
 
 _Data = Mapping[str, JsonValue]
@@ -87,7 +88,7 @@ def _top(trace: Trace, headline: str) -> Iterator[str]:
         "Began": _moment(number(trace.header, "started")),
         "Took": duration(trace.events[-1].seconds) if trace.events else "",
         "Engine": text(run, "engine"),
-        "Model": text(run, "model"),
+        "Model": _model(trace, text(run, "model")),
         "Spent": usage.spent(),
         "Sandbox": text(run, "sandbox"),
         "Version": text(run, "version"),
@@ -95,6 +96,16 @@ def _top(trace: Trace, headline: str) -> Iterator[str]:
     }
     items = (f"<div><dt>{name}</dt><dd>{html(one_line(value))}</dd></div>" for name, value in facts.items() if value)
     yield f"<dl>{''.join(items)}</dl></header>"
+
+
+def _model(trace: Trace, asked: str) -> str:
+    """ "grok-a", or "grok-a, served by grok-b": by the endpoints' own word, where that is another one."""
+    names = dict.fromkeys(text(event.data, "model") for event in trace.of_kind(EventKind.REPLY))
+    served = [one_line(name, 60) for name in names if name]
+    if not served or served == [asked]:
+        return asked
+    more = f" and {len(served) - _SHOWN_MODELS} more" if len(served) > _SHOWN_MODELS else ""
+    return f"{asked or 'a model'}, served by {', '.join(served[:_SHOWN_MODELS])}{more}"
 
 
 def _moment(seconds: float | None) -> str:

@@ -15,6 +15,7 @@ from bot.trace.read import SIDE_BY_SIDE, Event, same_conversation
 
 _SHOWN_STEPS = 200
 _SHOWN_MEMBERS = 20
+_SHOWN_CALLS = 6  # names in the line of a folded step
 _OF_A_STEP = frozenset({EventKind.STREAM, EventKind.REPLY, EventKind.USAGE, EventKind.TOOL_CALL, EventKind.TOOL_RESULT})
 
 _Data = Mapping[str, JsonValue]
@@ -122,7 +123,8 @@ def _gist(step: Step) -> str:
     if fault := text(step.reply, "fault"):
         return f' <span class="bad">{html(one_line(fault, 40))}</span>'
     names = [one_line(text(call, "name"), 40) for call in step.calls]
-    return f" <code>{html(', '.join(names[:6]))}</code>" if names else ""
+    more = f" and {len(names) - _SHOWN_CALLS} more" if len(names) > _SHOWN_CALLS else ""
+    return f" <code>{html(', '.join(names[:_SHOWN_CALLS]))}</code>{more}" if names else ""
 
 
 def _reply(step: Step) -> Iterator[str]:

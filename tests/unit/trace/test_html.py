@@ -312,3 +312,31 @@ def test_calls_that_came_as_text_stand_with_their_results(tmp_path: Path) -> Non
     assert "read_file" in call and "9 lines" in call
     assert "Read from the text above" in page and "&lt;tool_call&gt;" in page
     assert page.count('<details class="call">') == 1
+
+
+@pytest.mark.parametrize(
+    ("served", "shown"),
+    [
+        ([], "grok-a"),
+        (["grok-a", "grok-a"], "grok-a"),
+        (["grok-b", "", "grok-b"], "grok-a, served by grok-b"),
+        (["b", "c", "d", "e"], "grok-a, served by b, c, d and 1 more"),
+        (["<b>"], "grok-a, served by &lt;b&gt;"),
+    ],
+)
+def test_the_served_model_is_shown_where_it_is_another_one(tmp_path: Path, served: list[str], shown: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        trace.record(EventKind.RUN, model="grok-a")
+        for name in served:
+            trace.record(EventKind.REPLY, repair=1, model=name)
+    assert f"<dt>Model</dt><dd>{shown}</dd>" in render_trace(read_trace(path))
+
+
+def test_a_folded_step_says_how_many_calls_it_does_not_name(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with TraceFile(path, {}, FakeClock(), Redactor()) as trace:
+        trace.record(EventKind.REQUEST, repair=1, messages=[])
+        calls: JsonValue = [{"id": f"{number}", "name": f"tool_{number}", "arguments": "{}"} for number in range(8)]
+        trace.record(EventKind.REPLY, repair=1, tool_calls=calls)
+    assert "tool_4, tool_5</code> and 2 more" in render_trace(read_trace(path))
