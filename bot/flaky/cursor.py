@@ -20,7 +20,7 @@ LIMIT_BYTES = 8 << 20
 
 _SPANS = 20_000
 _ETAGS = 10
-_RUNS = 1_000
+_RUNS = 10_000
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{1,128}"')  # RFC 9110: it goes into a header, so nothing else may
 _WORKFLOW = re.compile(r"[^\x00-\x1f\x7f/]{0,200}")
