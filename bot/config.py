@@ -127,6 +127,17 @@ class PublishSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SuiteOptions:
+    """Words that triage adds to a test command which is neither pytest nor unittest; () = it knows none.
+
+    shuffle: runs the tests in an order, or on random numbers, that `{seed}` fixes. workers: in `{workers}` processes.
+    """
+
+    shuffle: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SuiteSettings:
     """One test suite of the repository. Empty strings and tuples mean: detect.
 
@@ -145,6 +156,7 @@ class SuiteSettings:
     junit: str = ""
     interpreter: str = ""
     services: tuple[Service, ...] = ()
+    triage: SuiteOptions = field(default_factory=SuiteOptions)
     seconds: float = 600.0
     test_seconds: float = 60.0
 

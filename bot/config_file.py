@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from bot.errors import ConfigError
@@ -143,6 +143,23 @@ class ServiceSection(_Strict):
     _split = field_validator("ready", mode="before")(_argv)
 
 
+class SuiteOptionsSection(_Strict):
+    shuffle: list[str] = Field(
+        default_factory=list, description="options that shuffle a foreign command's tests by {seed}"
+    )
+    workers: list[str] = Field(
+        default_factory=list, description="options that run a foreign command's tests in {workers} processes"
+    )
+
+    @field_validator("shuffle", "workers")
+    @classmethod
+    def _holds_its_number(cls, words: list[str], info: ValidationInfo) -> list[str]:
+        wanted = "{seed}" if info.field_name == "shuffle" else "{workers}"
+        if words and not any(wanted in word for word in words):
+            raise ValueError(f"no word holds {wanted}, for which the number is put in")
+        return words
+
+
 class SuiteSection(_Strict):
     name: str = Field("default", min_length=1)
     path: RelativePath = "."
@@ -154,6 +171,7 @@ class SuiteSection(_Strict):
     junit: RelativePath | Literal[""] = Field("", description="JUnit XML that the test command writes itself")
     interpreter: str = Field("", description="Python for the process sandbox")
     services: list[ServiceSection] = Field(default_factory=list)
+    triage: SuiteOptionsSection = SuiteOptionsSection()
     seconds: float = Field(600, gt=0, le=7200, description="limit of one run of the whole suite")
     test_seconds: float = Field(60, gt=0, le=3600, description="limit of one test")
 

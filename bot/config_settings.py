@@ -13,6 +13,7 @@ from bot.config import (
     RepairLimits,
     SandboxSettings,
     Settings,
+    SuiteOptions,
     SuiteSettings,
     TriageSettings,
     TriggerLimits,
@@ -146,6 +147,7 @@ def _suite(section: SuiteSection, environment: Mapping[str, str], name: str) -> 
             Service(service.image, service.environment, tuple(service.ready), service.ready_seconds)
             for service in section.services
         ),
+        triage=SuiteOptions(tuple(section.triage.shuffle), tuple(section.triage.workers)),
         seconds=section.seconds,
         test_seconds=section.test_seconds,
     )

@@ -13,7 +13,7 @@ from typing import Self
 from bot.config import SuiteSettings
 from bot.evidence.types import Outcome, Phase, TestCase, TestId, TestReport
 from bot.ports import Box, Command, EventKind, Execution, JsonValue, Overlay, RunResult, SetUp
-from bot.toolchains.types import LineHits, RunPlan, Runtime
+from bot.toolchains.types import PLAIN, Conditions, LineHits, RunPlan, Runtime, Touched
 
 
 class FakeClock:
@@ -140,8 +140,13 @@ class FakeToolchain:
         seconds: float,
         spectrum: bool = False,
         coverage_thresholds: bool = True,
+        conditions: Conditions = PLAIN,
+        observe: bool = False,
     ) -> RunPlan:
         return RunPlan({}, Command(("run",), seconds))
+
+    def unsupported(self, runtime: Runtime, conditions: Conditions) -> str:
+        return ""
 
     def read(self, box: Box, execution: Execution, ids: tuple[TestId, ...] | None) -> RunResult:
         assert isinstance(box, FakeBox)
@@ -158,6 +163,9 @@ class FakeToolchain:
 
     def read_hits(self, box: Box) -> LineHits | None:
         return None
+
+    def read_touched(self, box: Box) -> Touched:
+        return Touched()
 
 
 def _case(node: str, said: str) -> TestCase:

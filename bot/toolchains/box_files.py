@@ -3,7 +3,8 @@
 launch.py               started by every run: `launch.py probe|pytest|unittest|command`
 grokfix_in_box/*.py     the package `bot.toolchains.in_box`
 run.json                what this run is told
-probe.json report.xml report-2.xml … session.json lines.json progress.txt     what it answers
+probe.json report.xml report-2.xml … session.json lines.json progress.txt touched.txt rounds.json refusal.txt
+                        what it answers
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def run_settings(
     thresholds: bool,
     junit: str,
     import_roots: tuple[str, ...],
+    conditions: Mapping[str, JsonValue],
+    observe: bool,
 ) -> bytes:
     """The file run.json; its fields are those of `in_box.settings.RunSettings`."""
     told: dict[str, JsonValue] = {
@@ -52,6 +55,8 @@ def run_settings(
         "thresholds": thresholds,
         "junit": junit,
         "import_roots": import_roots,
+        "conditions": conditions,
+        "observe": observe,
     }
     return json.dumps(told).encode()
 
@@ -86,6 +91,12 @@ def last_started(box: Box) -> str:
     """Id of the test that began last, "" where unknown."""
     raw = box.collect("progress.txt", limit=_SMALL) or b""
     return raw.partition(b"\n")[0].decode(errors="replace")[:300]
+
+
+def refusal(box: Box) -> str:
+    """Why the box could not bring about the conditions of its run, "" where it did not refuse."""
+    raw = box.collect("refusal.txt", limit=_SMALL) or b""
+    return raw.decode(errors="replace")[:300]
 
 
 def _json(box: Box, name: str) -> object:

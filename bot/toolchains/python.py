@@ -11,10 +11,12 @@ from bot.evidence.text import head_tail, plain
 from bot.evidence.types import TestId
 from bot.ports import Box, Command, Execution, RunResult, SetUp
 from bot.toolchains import box_files
+from bot.toolchains import conditions as under
 from bot.toolchains.commands import Foreign, Pytest, TestCommand, Unittest, read_command
 from bot.toolchains.detect import plan_set_up
 from bot.toolchains.reading import read_line_hits, read_run
-from bot.toolchains.types import LineHits, RunPlan, Runtime
+from bot.toolchains.touched import read_touched
+from bot.toolchains.types import PLAIN, Conditions, LineHits, RunPlan, Runtime, Touched
 
 _PROBE_SECONDS = 60.0
 _OLDEST = (3, 8, 0)
@@ -73,26 +75,38 @@ class PythonToolchain:
         seconds: float,
         spectrum: bool = False,
         coverage_thresholds: bool = True,
+        conditions: Conditions = PLAIN,
+        observe: bool = False,
     ) -> RunPlan:
         """Plan a run. coverage_thresholds False also takes away those that a foreign command asks of coverage.py."""
         command = self._command(runtime)
+        under.check(self.unsupported(runtime, conditions), self.suite.test)
         told = box_files.run_settings(
             box,
             selection=ids,
             lines=spectrum,
             line_seconds=seconds * _TRACE_SHARE,
-            test_seconds=min(self.suite.test_seconds, seconds * _TEST_SHARE),
+            # held back to a share of the time, a test takes as many times longer
+            test_seconds=min(self.suite.test_seconds / conditions.cpu_share, seconds * _TEST_SHARE),
             thresholds=coverage_thresholds,
             junit=self.suite.junit if isinstance(command, Foreign) else "",
             import_roots=self._import_roots(),
+            conditions=under.told(command, self.suite, conditions),
+            observe=observe,
         )
         files = {**box_files.sources(), "run.json": told}
-        environment = _environment()
+        environment = {**_environment(), **under.variables(conditions)}
         if not coverage_thresholds:
             files["coveragerc"] = b"[report]\nfail_under = 0\n"
             environment["COVERAGE_RCFILE"] = f"{box.control}/coveragerc"
+        if isinstance(command, Foreign):
+            command = Foreign(command.argv + under.words(self.suite, conditions))
         argv = _argv(command, runtime, f"{box.control}/{box_files.LAUNCH}")
         return RunPlan(files, Command(argv, seconds, environment, self.suite.path))
+
+    def unsupported(self, runtime: Runtime, conditions: Conditions) -> str:
+        """Why the suite's command cannot run under `conditions`; some of it shows only when the box tries."""
+        return under.unsupported(self._command(runtime), runtime, self.suite, conditions)
 
     def read(self, box: Box, execution: Execution, ids: tuple[TestId, ...] | None) -> RunResult:
         """Report and exit code judged together; see reading.read_run for when `report` is None."""
@@ -101,6 +115,10 @@ class PythonToolchain:
     def read_hits(self, box: Box) -> LineHits | None:
         """Executed lines per test, None where nothing readable was written."""
         return read_line_hits(box)
+
+    def read_touched(self, box: Box) -> Touched:
+        """Hosts, ports, rounds and the last test, as far as the box tells of them."""
+        return read_touched(box)
 
     def _command(self, runtime: Runtime) -> TestCommand:
         default: TestCommand = Pytest() if runtime.runner == "pytest" else Unittest()

@@ -27,6 +27,9 @@ def read_run(box: Box, execution: Execution, ids: tuple[TestId, ...] | None) -> 
     `report` is None wherever it cannot be believed. One case keeps it beside `problem`: exit 1 without a failing case,
     which is inconclusive (a coverage threshold, a plugin's verdict) and asked once more before it counts as failure.
     """
+    refused = box_files.refusal(box)
+    if refused:
+        return RunResult(execution, None, one_line(refused, 300))
     if execution.timed_out:
         return RunResult(execution, None, f"the run was stopped after {execution.seconds:.0f} s{_during(box)}")
     if execution.oom_killed:
@@ -58,12 +61,12 @@ def read_report(box: Box) -> TestReport | None:
     place = f"{box.workspace}/".encode()
     for number, raw in enumerate(raws, start=1):
         for case in iter_cases(io.BytesIO(raw.replace(place, b"")), f"report {number}", problems):
-            merger.add(replace(case, id=_placed(case.id, session)))
+            merger.add(replace(case, id=placed(case.id, session)))
     problems += [Problem("report", remark) for remark in merger.remarks()]
     return TestReport(merger.cases(), tuple(problems))
 
 
-def _placed(id: TestId, session: box_files.Session) -> TestId:
+def placed(id: TestId, session: box_files.Session) -> TestId:
     """The id relative to the workspace, where pytest's root folder is another one."""
     if not id.file and id.classname and not id.name:  # an uncollectable module: its dotted path is all there is
         id = replace(id, file=id.classname.replace(".", "/") + ".py")

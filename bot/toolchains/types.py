@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -77,11 +77,18 @@ PLAIN = Conditions()
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What a run touched beyond its own process, as its observer in the box claims: "host:port" it wanted to reach
-    beyond loopback, loopback TCP ports it bound by number, and whether each was refused is not told."""
+    """What the observer in the box claims of a run, all of it untrusted code's word.
+
+    hosts: "host:port" that it wanted to reach beyond loopback, refused or not ("host:0": looked up only).
+    ports: loopback TCP ports that it bound by number. Only the runner's own process and what it forks is seen, no
+    other program that it starts. rounds: of tests that ran more than once (`Conditions.repeat`), each round in turn:
+    "p" passed, "f" failed, "s" skipped. last: the test that began last, None where nothing tells.
+    """
 
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    rounds: Mapping[TestId, str] = field(default_factory=dict)
+    last: TestId | None = None
 
 
 class Toolchain(Protocol):
@@ -108,10 +115,12 @@ class Toolchain(Protocol):
         spectrum: bool = False,
         coverage_thresholds: bool = True,
         conditions: Conditions = PLAIN,
+        observe: bool = False,
     ) -> RunPlan:
         """Plan a run of `ids` (None: the whole suite); `spectrum` collects executed lines per test.
 
-        conditions: those that the runner cannot bring about raise ConfigError, see `unsupported`."""
+        conditions: those that the runner cannot bring about raise ConfigError, see `unsupported`. observe: note what
+        the run reaches for (`read_touched`), at some cost in speed."""
         ...
 
     def unsupported(self, runtime: Runtime, conditions: Conditions) -> str:

@@ -19,8 +19,18 @@ def find_own_scripts() -> None:
         os.environ["PATH"] = os.pathsep.join([folder, *filter(None, path)])
 
 
+def enter_surroundings() -> None:
+    """The conditions of this run that lie around its process; ordinary runs have none."""
+    settings = importlib.import_module("grokfix_in_box.settings")
+    conditions = settings.load().conditions
+    if conditions != settings.PLAIN:
+        importlib.import_module("grokfix_in_box.surroundings").enter(conditions)
+
+
 if __name__ == "__main__":
     find_own_scripts()
     mode, arguments = sys.argv[1], sys.argv[2:]
+    if mode != "probe":
+        enter_surroundings()
     module = {"probe": "probe", "pytest": "pytest_run", "unittest": "unittest_run", "command": "command_run"}[mode]
     sys.exit(importlib.import_module("grokfix_in_box." + module).main(arguments))

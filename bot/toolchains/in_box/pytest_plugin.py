@@ -6,6 +6,7 @@ configuration parses; only their effect is taken away, for a retried or reordere
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -16,17 +17,19 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
-from . import lines, progress, roots, settings, time_limit
+from . import conditions, lines, progress, roots, settings, time_limit
 
 _COMPARABLE = ("rerunfailures", "randomly", "random_order", "retry")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _run = settings.load()
+_conditions = conditions.InProcess(_run)
 _limit = time_limit.TimeLimit(_run.test_seconds)
 _progress = progress.Progress()
 _collector = lines.collector(_run) if _run.lines else None
 _prefix = _strip = ""  # from pytest's root folder to the workspace: one of the two, where they differ
 _configuration_error = False
+_outcomes: set[str] = set()  # of the running test's phases
 
 
 def configuration_error_reported() -> bool:
@@ -94,9 +97,11 @@ def pytest_cmdline_main(config: Any) -> None:
     option.xmlpath = settings.report_path()  # a name of its own where one command starts several runs
     option.maxfail = 0  # -x hides what else fails
     option.lf = option.failedfirst = option.newfirst = option.stepwise = False
-    if hasattr(option, "numprocesses"):  # xdist: lines and limits belong to this process
-        option.numprocesses = 0
-        option.dist, option.tx = "no", []
+    if hasattr(option, "numprocesses") and not hasattr(config, "workerinput"):
+        # xdist: lines and limits belong to this process, unless several are what is asked for
+        workers = _run.conditions.workers
+        option.numprocesses = workers
+        option.dist, option.tx = ("load", ["popen"] * workers) if workers else ("no", [])
     if not _run.thresholds and hasattr(option, "cov_fail_under"):
         option.cov_fail_under = 0
     if option.tbstyle in ("no", "line", "native", "short"):
@@ -152,8 +157,9 @@ def _escaped(name: str) -> str:
     return _ILLEGAL.sub(lambda match: f"#x{ord(match.group()):02X}", name)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> Iterator[None]:
+    yield  # whatever other plugins leave out or reorder: ours is the last word
     if _run.selection is not None:
         wanted = {(scope, name) for _, scope, name in _run.selection}
         modules = {scope for scope, name in wanted if not name}  # uncollectable before: all their tests
@@ -166,7 +172,31 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
         if others:
             config.hook.pytest_deselected(items=others)
             items[:] = chosen
+    if _run.conditions.in_order:
+        items.sort(key=_place)
+    if _run.conditions.repeat > 1:
+        items[:] = [again for item in items for again in _repeated(item, _run.conditions.repeat)]
     settings.write("session.json", json.dumps({"prefix": _prefix, "strip": _strip}))
+
+
+def _place(item: Any) -> int:
+    """Place in the order that was asked for; that of its module where only this was named."""
+    _, scope, name = _key(item.nodeid)
+    while (scope, name) not in _run.order and scope:
+        scope, name = (scope, "") if name else (scope.rpartition(".")[0], "")
+    return _run.order.get((scope, name), len(_run.order))
+
+
+def _repeated(item: Any, times: int) -> Iterator[Any]:
+    """`item` and further ones like it. Copies, because pytest keeps an item set up when the next one is the same."""
+    yield item
+    for _ in range(times - 1):
+        again = copy.copy(item)
+        if hasattr(
+            again, "_initrequest"
+        ):  # its own fixture values; pytest-rerunfailures has relied on it since pytest 3
+            again._initrequest()
+        yield again
 
 
 # --- each test ------------------------------------------------------------------------------------------------------
@@ -176,6 +206,8 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
 def pytest_runtest_protocol(item: Any) -> Iterator[None]:
     key = _key(item.nodeid)
     _progress.begin(item.nodeid)
+    _outcomes.clear()
+    _conditions.begin()
     if _collector is not None:
         _collector.begin()
     try:
@@ -183,6 +215,12 @@ def pytest_runtest_protocol(item: Any) -> Iterator[None]:
     finally:
         if _collector is not None:
             _collector.end(key)
+        _conditions.end(key, _word())
+
+
+def _word() -> str:
+    """How the round of the test that just ended went."""
+    return "f" if "failed" in _outcomes else "s" if "skipped" in _outcomes else "p"
 
 
 def _limited() -> Iterator[None]:
@@ -214,10 +252,12 @@ def pytest_runtest_makereport(item: Any) -> Iterator[None]:
     report = outcome.get_result()
     # JUnit's `file` is taken from here; for an inherited test it would be the base class's file
     report.location = (item.nodeid.partition("::")[0], *report.location[1:])
+    _outcomes.add(report.outcome)
     if report.when == "call" and report.outcome == "passed":
         _limit.passed(report.duration)
 
 
 def pytest_sessionfinish() -> None:
+    _conditions.finish()
     if _collector is not None:
         _collector.stop()

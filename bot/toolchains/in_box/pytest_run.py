@@ -46,5 +46,9 @@ def main(arguments: list[str]) -> int:
     from . import pytest_plugin
 
     sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py"), *arguments]
-    code = int(pytest.main([*arguments, *options()], plugins=[pytest_plugin]))
+    plugin: list[str] = []
+    if run.conditions.workers:  # xdist's workers find the plugin by its name, and inherit this path
+        sys.path.append(settings.CONTROL)
+        plugin = ["-p", PLUGIN]
+    code = int(pytest.main([*plugin, *arguments, *options()], plugins=[] if plugin else [pytest_plugin]))
     return 1 if pytest_plugin.configuration_error_reported() else code

@@ -4,9 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+import sys
+from typing import NamedTuple, NoReturn, Optional, Tuple  # noqa: UP035 (Python 3.8)
 
 CONTROL = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Conditions(NamedTuple):
+    """What `bot.toolchains.types.Conditions` tells this side of the box; the rest are variables of the run."""
+
+    in_order: bool = False
+    repeat: int = 1
+    random_seed: Optional[int] = None  # noqa: UP045 (Python 3.8)
+    clock: str = ""
+    zone: str = ""
+    cpu_share: float = 1.0
+    load: int = 0
+    one_core: bool = False
+    workers: int = 0
+    offline: bool = False
+    fresh_home: bool = False
+    open_files: int = 0
+    ports: Tuple[int, ...] = ()  # noqa: UP006
+    directory_order: str = ""
+
+
+PLAIN = Conditions()
 
 
 class RunSettings(NamedTuple):
@@ -16,6 +39,7 @@ class RunSettings(NamedTuple):
     lines: collect executed lines per test, for at most `line_seconds` of traced time where tracing is slow.
     test_seconds: limit of one test. thresholds: whether coverage thresholds may fail the run.
     junit: where a foreign command writes its report in the workspace (may hold `*`), "" for ours.
+    order: place of each selected (classname, name) in the order that was asked for. observe: note what the run touches.
     """
 
     workspace: str
@@ -26,6 +50,9 @@ class RunSettings(NamedTuple):
     thresholds: bool
     junit: str
     import_roots: tuple[str, ...]
+    order: dict[tuple[str, str], int]
+    conditions: Conditions
+    observe: bool
 
 
 def load() -> RunSettings:
@@ -41,6 +68,9 @@ def load() -> RunSettings:
         thresholds=told["thresholds"],
         junit=told["junit"],
         import_roots=tuple(told["import_roots"]),
+        order={(scope, name): place for place, (_, scope, name) in enumerate(selection or ())},
+        conditions=Conditions(**told["conditions"]),
+        observe=told["observe"],
     )
 
 
@@ -50,6 +80,12 @@ def write(name: str, text: str) -> None:
     with open(path + ".part", "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(text)
     os.replace(path + ".part", path)
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the run: a condition of it cannot be brought about, and without it the run would say something else."""
+    write("refusal.txt", reason)
+    sys.exit("grokfix: " + reason)
 
 
 def report_path() -> str:

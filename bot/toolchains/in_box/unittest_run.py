@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from . import lines, progress, roots, settings, time_limit
+from . import conditions, lines, progress, roots, settings, time_limit
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FAILED_IMPORT = ("_FailedTest", "ModuleImportFailure", "LoadTestsFailure")
@@ -42,10 +43,12 @@ class _Case:
 class Result(unittest.TextTestResult):
     """The ordinary text result that also keeps what the report needs."""
 
-    def __init__(self, *arguments: Any, run: settings.RunSettings, **named: Any) -> None:
+    def __init__(self, *arguments: Any, run: settings.RunSettings, under: conditions.InProcess, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.cases: dict[tuple[str, str, str], _Case] = {}
         self._workspace = run.workspace
+        self._under = under
+        self._round = _Case(("", "", ""))
         self._progress = progress.Progress()
         self._limit = time_limit.TimeLimit(run.test_seconds)
         self.collector = lines.collector(run) if run.lines else None
@@ -53,7 +56,9 @@ class Result(unittest.TextTestResult):
     def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().startTest(test)
         case = self._case(test)
-        self._progress.begin("::".join(filter(None, case.key)))
+        self._progress.begin(_node_id(*case.key))
+        self._round = _Case(case.key)
+        self._under.begin()
         if self.collector is not None:
             self.collector.begin()
         self._limit.arm()
@@ -61,11 +66,12 @@ class Result(unittest.TextTestResult):
     def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         self._limit.disarm()
         case = self._case(test)
-        case.seconds = time.perf_counter() - case.began
+        case.seconds += time.perf_counter() - self._round.began
         if self.collector is not None:
             self.collector.end(case.key)
         if not case.kind:
             self._limit.passed(case.seconds)
+        self._under.end(case.key, {"": "p", "skipped": "s"}.get(self._round.kind, "f"))
         super().stopTest(test)
 
     def addFailure(self, test: unittest.TestCase, err: ErrorInfo) -> None:  # noqa: N802
@@ -87,16 +93,20 @@ class Result(unittest.TextTestResult):
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: N802
         super().addSkip(test, reason)
         case = self._case(getattr(test, "test_case", test))
+        self._round.kind = self._round.kind or "skipped"
         if not case.kind:
             case.kind, case.message = "skipped", reason
 
     def addExpectedFailure(self, test: unittest.TestCase, err: ErrorInfo) -> None:  # noqa: N802
         super().addExpectedFailure(test, err)
         case = self._case(test)
-        case.kind, case.message = "skipped", "expected failure"
+        self._round.kind = "skipped"
+        if case.kind != "failure":
+            case.kind, case.message = "skipped", "expected failure"
 
     def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().addUnexpectedSuccess(test)
+        self._round.kind = "failure"
         self._case(test).fail("failure", "unexpected success", "the test is marked as an expected failure and passed")
 
     def _case(self, test: unittest.TestCase) -> _Case:
@@ -111,7 +121,14 @@ class Result(unittest.TextTestResult):
             text = text.rstrip() + "\nE   " + text.rstrip().rpartition("\n")[2] + "\n"  # as pytest marks the cause
         else:
             text = "".join(traceback.format_exception(error_type, value, _without_unittest(trace)))
+        self._round.kind = kind
         self._case(test).fail(kind, message, text)
+
+
+def _node_id(file: str, scope: str, name: str) -> str:
+    module = re.sub(r"\.py$", "", file).replace("/", ".")
+    inner = scope[len(module) :].strip(".") if scope.startswith(module) else scope
+    return "::".join(filter(None, (file, *inner.split("."), name)))
 
 
 def _without_unittest(trace: TracebackType | None) -> TracebackType | None:
@@ -220,6 +237,32 @@ def _selected(suite: unittest.TestSuite, run: settings.RunSettings) -> unittest.
     return chosen
 
 
+def _arranged(suite: unittest.TestSuite, run: settings.RunSettings) -> unittest.TestSuite:
+    """`suite` in the order that was asked for, each test as often as was asked for."""
+    told = run.conditions
+    if not told.in_order and told.repeat == 1:
+        return suite
+    tests = list(_flatten(suite))
+    if told.in_order:
+
+        def place(test: unittest.TestCase) -> int:
+            _, scope, name = key_of(test, run.workspace)
+            while (scope, name) not in run.order and scope:
+                scope, name = (scope, "") if name else (scope.rpartition(".")[0], "")
+            return run.order.get((scope, name), len(run.order))
+
+        tests.sort(key=place)
+    return unittest.TestSuite(again for test in tests for again in _repeated(test, told.repeat))
+
+
+def _repeated(test: unittest.TestCase, times: int) -> Iterator[unittest.TestCase]:
+    """`test` and further ones like it, each as new as the loader makes them."""
+    yield test
+    for _ in range(times - 1):
+        name = getattr(test, "_testMethodName", "")
+        yield type(test)(name) if name and type(test).__name__ not in _FAILED_IMPORT else copy.copy(test)
+
+
 # --- report ---------------------------------------------------------------------------------------------------------
 
 
@@ -253,11 +296,12 @@ def main(arguments: list[str]) -> int:
     sys.path.insert(0, os.getcwd())
     roots.prefer(run.workspace, run.import_roots)
     sys.argv = ["python -m unittest", *arguments]
-    suite = _selected(_discovered(arguments), run)
+    under = conditions.InProcess(run)
+    suite = _arranged(_selected(_discovered(arguments), run), run)
     results: list[Result] = []
 
     def make(*positional: Any, **named: Any) -> Result:
-        results.append(Result(*positional, run=run, **named))
+        results.append(Result(*positional, run=run, under=under, **named))
         if results[0].collector is not None:
             results[0].collector.start()
         return results[0]
@@ -267,6 +311,7 @@ def main(arguments: list[str]) -> int:
     outcome = runner.run(suite)
     if results[0].collector is not None:
         results[0].collector.stop()
+    under.finish()
     cases = list(results[0].cases.values())
     settings.write(os.path.basename(settings.report_path()), _xml(cases))
     if not cases:
