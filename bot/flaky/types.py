@@ -356,6 +356,7 @@ class Triage:
 
     session: what the shards of one night share. scan: None where no history was read. shards: those that handed in;
     lost: numbers of those that did not. runs, seconds: spent on reruns. problems: what could not be done, and why.
+    stable_bound: the highest of the stable tests' upper bounds: that of the one with the fewest runs.
     """
 
     session: str
@@ -370,6 +371,7 @@ class Triage:
     runs: int
     seconds: float
     problems: tuple[str, ...] = ()
+    stable_bound: float = 1.0
 
 
 # --- what becomes of a test over time -------------------------------------------------------------------------------
