@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from bot import process
 from tests import model_server, repositories
 from tests.command_line import grokfix, text
 from tests.model_server import ModelServer
@@ -182,3 +184,24 @@ def test_nothing_to_do_and_unknown_revisions_are_said(tmp_path: Path) -> None:
     assert (told["functions"], told["reached"], told["patch"]) == ([], [], None)
     done = grokfix("testgen", repository, "--since", "nowhere", "--sandbox", "process", cwd=repository)
     assert done.exit_code == 2 and "no commit 'nowhere'" in text(done)
+
+
+def test_where_the_runner_is_unittest_so_are_the_tests(tmp_path: Path) -> None:
+    """Seen red and green by unittest itself, and readable by it in the work tree."""
+    settings = "version: 1\nsuites:\n  - {name: tests, test: [python, -m, unittest]}\n"
+    beside = (
+        "import unittest\n\nfrom cart import total\n\n\nclass TestTotal(unittest.TestCase):\n"
+        "    def test_total(self):\n        self.assertEqual(total([1, 2]), 3)\n"
+    )
+    before = {"cart.py": BEFORE["shop/cart.py"], "test_cart.py": beside, ".github/grokfix.yml": settings}
+    repository = repositories.make(tmp_path / "repository", before)
+    added = "\n\ndef double(a: int) -> int:\n    return a * 2\n"
+    repositories.commit(repository, {"cart.py": before["cart.py"] + added}, "second")
+    told = write_tests(repository, tmp_path / "out", "--apply")
+    [double] = told["functions"]
+    assert (told["runner"], double["test_file"]) == ("unittest", "test_cart_double.py"), told
+    assert double["tests"][0]["name"].startswith("TestDouble::test_double")
+    source = (repository / "test_cart_double.py").read_text()
+    assert "import unittest" in source and "pytest" not in source
+    again = process.run((sys.executable, "-B", "-m", "unittest", "test_cart_double.py"), cwd=repository, seconds=60)
+    assert again.exit_code == 0, again.stdout.decode()
