@@ -1,0 +1,90 @@
+"""Waiting and concurrency: what fails because the machine is busy, or because things happen at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.flaky.experiments.contrast import contrast
+from bot.flaky.experiments.series import Result, Seen, Series, Variant, told
+from bot.flaky.statistics import fisher_exact
+from bot.flaky.types import Cause, Counts, Proof, Trial, Tried
+from bot.toolchains.types import Conditions
+
+_BELIEVED = 0.01
+"""Fisher's p between the strongest dose and none."""
+
+_DOSES = (Conditions(cpu_share=0.5), Conditions(cpu_share=0.25), Conditions(cpu_share=0.1), Conditions(cpu_share=0.05))
+_LOADS = (Conditions(load=2), Conditions(load=4), Conditions(load=8), Conditions(load=16))
+_WORKERS = 4
+
+
+def waiting(series: Series) -> Result:
+    """The rate of failures must rise with the dose: a share of the processor, or else load beside the test."""
+    why: list[str] = []
+    for doses in (_DOSES, _LOADS):
+        if reason := series.lab.unsupported(doses[-1]):
+            why.append(reason)
+            continue
+        result = _dose(series, doses)
+        if isinstance(result, tuple):
+            return result
+        why.append(result.why)
+    return Tried(Cause.WAITING, "; ".join(why))
+
+
+def concurrency(series: Series) -> Result:
+    """One core against all of them where the outcome wavers; several workers against one."""
+    usual = Variant("as usual")
+    alone = [Variant("one core", Conditions(one_core=True))]
+    if not series.alone().counts.failures or series.alone().counts.failures == series.alone().counts.runs:
+        alone = []  # a constant outcome that one core turns round is the platform's, not a race
+    side = [Variant(f"{_WORKERS} workers", Conditions(workers=_WORKERS), series.others)] if series.others else []
+    result = contrast(series, Cause.CONCURRENCY, [*alone, *side], usual=(usual,)) if alone or side else None
+    if isinstance(result, tuple):
+        proof = result[0]
+        if not proof.trials[0].conditions.workers:
+            return result
+        # The same tests one after the other: otherwise it would be their order, not that they ran at once.
+        calm = Variant("the same tests by one worker", Conditions(), series.others)
+        return contrast(series, Cause.CONCURRENCY, side, usual=(calm,))
+    return result or Tried(Cause.CONCURRENCY, "outcome constant alone, and no other test to run at once with it")
+
+
+def _dose(series: Series, doses: tuple[Conditions, ...]) -> Result:
+    """Stronger and stronger until it fails every time; then the counts at that dose, at none, and at a milder one."""
+    strongest: Variant | None = None
+    weaker: list[Variant] = []
+    trials: list[Trial] = []
+    for conditions in doses:
+        variant = Variant(_label(conditions), conditions)
+        look = series.trial(variant, series.effort.look, until=Seen.PASSED)
+        trials.append(look)
+        if look.counts.failures == look.counts.runs >= series.effort.look and not look.foreign:
+            strongest = variant
+            break
+        weaker.append(variant)
+    if strongest is None:
+        return Tried(Cause.WAITING, f"not every run failed under any dose up to {_label(doses[-1])}", tuple(trials))
+    runs = series.effort.proof
+    first = series.trial(replace(strongest, label=f"provoked: {strongest.label}"), runs, until=Seen.PASSED)
+    none = series.trial(Variant("removed: the whole processor"), series.removed_runs)
+    again = series.trial(replace(strongest, label=f"provoked again: {strongest.label}"), runs, until=Seen.PASSED)
+    milder = series.trial(weaker[-1], runs) if weaker else None
+    provoked = first.counts + again.counts
+    rates = [_rate(none.counts), *([_rate(milder.counts)] if milder is not None else []), _rate(provoked)]
+    certain = fisher_exact(provoked, none.counts) <= _BELIEVED
+    if not certain or rates != sorted(rates) or none.foreign:
+        return Tried(Cause.WAITING, "the rate of failures did not rise with the dose", (*trials, first, none, again))
+    steps = [f"without {told(none)}", *([f"{milder.label} {told(milder)}"] if milder is not None else [])]
+    detail = f"{strongest.label}: failed {provoked.failures} of {provoked.runs}; {'; '.join(steps)}"
+    return (Proof(Cause.WAITING, detail, (first, none, again, *([milder] if milder is not None else []))),)
+
+
+def _rate(counts: Counts) -> float:
+    return counts.failures / counts.runs if counts.runs else 0.0
+
+
+def _label(conditions: Conditions) -> str:
+    if conditions.load:
+        return f"{conditions.load} busy processes beside it"
+    return f"{conditions.cpu_share:.0%} of the processor"

@@ -1,0 +1,242 @@
+"""A suspect under experiment: the same run again and again, what counts as its failure, and when enough was seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeAlias
+
+from bot.evidence.failures import mask
+from bot.evidence.types import TestId
+from bot.flaky.types import Broke, Cause, Counts, Failed, Job, Lab, Observed, Proof, Ran, RunRecord, Trial, Tried
+from bot.toolchains.types import PLAIN, Conditions, Touched
+
+Result: TypeAlias = tuple[Proof, ...] | Tried
+"""What an experiment ends with: at least one proof, or why there is none."""
+
+_LITERAL = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\[[^\[\]]*\]|\{[^{}]*\}|\([^()]*\)|<number>|\b(?:None|True|False)\b"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How many runs an experiment takes.
+
+    look: runs of a first look. proof: of each of the three trials of a proof (so a provocation is seen twice as often).
+    cheap_proof: of the trial without the cause, where a run takes at most `cheap_seconds`. seeds: of a sweep.
+    """
+
+    look: int = 3
+    proof: int = 5
+    cheap_proof: int = 10
+    cheap_seconds: float = 1.5
+    seeds: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A test with what was seen of it. records: runs in which it was, some of those in which it failed among them.
+
+    failed: the failure in question, None where none was seen yet: the first in an experiment is then taken.
+    """
+
+    test: TestId
+    records: tuple[RunRecord, ...] = ()
+    failed: Failed | None = None
+
+    @property
+    def failing(self) -> tuple[RunRecord, ...]:
+        """Its own reruns first: they can be made again."""
+        return tuple(record for record in self.records if self.test in record.failed)
+
+    @property
+    def passing(self) -> tuple[RunRecord, ...]:
+        return tuple(
+            record
+            for record in self.records
+            if self.test in record.tests and self.test not in record.failed and self.test not in record.unknown
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to run the suspect: after `before`, under `conditions`."""
+
+    label: str
+    conditions: Conditions = PLAIN
+    before: tuple[TestId, ...] = ()
+
+
+class Seen(Enum):
+    """What one run showed of the suspect. NOTHING: no report, or it was not in it."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    FOREIGN = "failed in another way"
+    NOTHING = "no answer"
+
+
+def same_failure(one: Failed, other: Failed) -> bool:
+    """Whether two failures are one: the same fingerprint, or the same exception and message but for its values."""
+    if one.fingerprint and one.fingerprint == other.fingerprint:
+        return True
+    return bool(one.exception) and one.exception == other.exception and _skeleton(one) == _skeleton(other)
+
+
+def _skeleton(failed: Failed) -> str:
+    text = mask(failed.message)
+    for _ in range(4):
+        shorter = _LITERAL.sub("<value>", text)
+        if shorter == text:
+            break
+        text = shorter
+    return text
+
+
+@dataclass(slots=True)
+class Series:
+    """The runs of one suspect in a lab. `matches` says which failures are the one in question."""
+
+    lab: Lab
+    suspect: Suspect
+    effort: Effort = field(default_factory=Effort)
+    failed: Failed | None = None
+    touched: Touched = field(default_factory=Touched)
+    problem: str = ""  # of the latest run without an answer
+    _alone: Trial | None = None
+    _seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.failed = self.suspect.failed
+
+    @property
+    def test(self) -> TestId:
+        return self.suspect.test
+
+    @property
+    def others(self) -> tuple[TestId, ...]:
+        """The rest of the suite, in its recorded order."""
+        return tuple(test for test in self.lab.suite if test != self.test)
+
+    @property
+    def removed_runs(self) -> int:
+        """Runs of a trial that has to show no failure: more where they cost little."""
+        usual = sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else 0.0
+        return self.effort.cheap_proof if usual <= self.effort.cheap_seconds else self.effort.proof
+
+    def matches(self, failed: Failed) -> bool:
+        """Whether this is the failure in question; the first one seen is, where none was known."""
+        if self.failed is None:
+            self.failed = failed
+        return same_failure(self.failed, failed)
+
+    def once(self, variant: Variant) -> Seen:
+        """One run."""
+        return self.read(self.lab.run(self._tests(variant), _conditions(variant), purpose=self._purpose(variant)))
+
+    def trial(
+        self,
+        variant: Variant,
+        runs: int,
+        *,
+        until: Seen | None = None,
+        matches: Callable[[Failed], bool] | None = None,
+    ) -> Trial:
+        """`runs` runs, fewer once `until` was seen (and after two runs without an answer, one after the other).
+
+        The first two are made one by one, where a look can end it; the rest side by side, where the lab can.
+        """
+        job = Job(self._tests(variant), _conditions(variant), self._purpose(variant))
+        counts, foreign, silent = Counts(), 0, 0
+        keys: list[str] = []
+        left, ended = runs, False
+        while left > 0 and not ended:
+            batch = 1 if until is not None and runs - left < 2 else left
+            left -= batch
+            for observed in self.lab.run_many((job,) * batch):
+                seen = self.read(observed, matches)
+                if isinstance(observed, Ran):
+                    keys.append(observed.record.key)
+                silent = silent + 1 if seen is Seen.NOTHING else 0
+                foreign += seen is Seen.FOREIGN
+                if seen in (Seen.PASSED, Seen.FAILED):
+                    counts += Counts(1, int(seen is Seen.FAILED))
+                ended = ended or seen is until or silent >= 2
+        return Trial(variant.label, self._tests(variant), _conditions(variant), counts, foreign, tuple(keys))
+
+    def alone(self) -> Trial:
+        """A look at the suspect by itself, under ordinary conditions; made once."""
+        if self._alone is None:
+            self._alone = self.trial(Variant("alone"), self.effort.look)
+        return self._alone
+
+    def read(self, observed: Observed, matches: Callable[[Failed], bool] | None = None) -> Seen:
+        """What a run says of the suspect."""
+        if isinstance(observed, Broke):
+            self.problem = observed.problem
+            return Seen.NOTHING
+        record = observed.record
+        self._seconds.append(record.seconds)
+        if len(record.tests) == 1:
+            seen = observed.touched
+            hosts, ports = (*self.touched.hosts, *seen.hosts), (*self.touched.ports, *seen.ports)
+            self.touched = Touched(tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(ports)))
+        if self.test in record.unknown or self.test not in record.tests:
+            self.problem = "the run's report does not tell of the test"
+            return Seen.NOTHING
+        failed = record.failed.get(self.test)
+        if failed is None:
+            return Seen.FAILED if self.test in record.retried else Seen.PASSED
+        return Seen.FAILED if (matches or self.matches)(failed) else Seen.FOREIGN
+
+    def prove(
+        self,
+        cause: Cause,
+        detail: str,
+        provoking: Variant,
+        removing: Variant,
+        matches: Callable[[Failed], bool] | None = None,
+    ) -> Proof | None:
+        """Provoked it fails every time, without the cause never, with it again every time; None where it does not."""
+        proof = self.effort.proof
+        first = self.trial(_named(provoking, "provoked"), proof, until=Seen.PASSED, matches=matches)
+        if not always(first, proof):
+            return None
+        removed = self.trial(_named(removing, "removed"), self.removed_runs, until=Seen.FAILED, matches=matches)
+        if not never(removed, proof):
+            return None
+        again = self.trial(_named(provoking, "provoked again"), proof, until=Seen.PASSED, matches=matches)
+        return Proof(cause, detail, (first, removed, again)) if always(again, proof) else None
+
+    def _tests(self, variant: Variant) -> tuple[TestId, ...]:
+        return (*variant.before, self.test)
+
+    def _purpose(self, variant: Variant) -> str:
+        return f"experiment: {variant.label}"
+
+
+def always(trial: Trial, runs: int) -> bool:
+    """At least `runs` runs, all of them failing as the failure in question does."""
+    return trial.foreign == 0 and trial.counts.runs >= runs and trial.counts.failures == trial.counts.runs
+
+
+def never(trial: Trial, runs: int) -> bool:
+    """At least `runs` runs, none of them failing in any way."""
+    return trial.foreign == 0 and trial.counts.runs >= runs and trial.counts.failures == 0
+
+
+def told(trial: Trial) -> str:
+    """Counts of a trial for a sentence: "failed 3 of 5"."""
+    foreign = f", {trial.foreign} in another way" if trial.foreign else ""
+    return f"failed {trial.counts.failures} of {trial.counts.runs}{foreign}"
+
+
+def _named(variant: Variant, role: str) -> Variant:
+    return replace(variant, label=f"{role}: {variant.label}")
+
+
+def _conditions(variant: Variant) -> Conditions:
+    return replace(variant.conditions, in_order=True) if variant.before else variant.conditions
