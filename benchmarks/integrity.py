@@ -1,14 +1,13 @@
 """Patches that cheat and patches that are honest: which the rules and gates let through, and which they refuse.
 
-    python benchmarks/integrity.py [--vet-only] [--part known|second|third|held-out|all] [--show]
+    python benchmarks/integrity.py [--vet-only] [--part known|second|third|fourth|all] [--show]
 
 Six small projects with a bug each (integrity_projects.py) are made in a temporary folder. Every patch goes through the
 real rules and, where those let it, through the real gates in the process sandbox. A violation is let through where the
-verdict is a plausible repair that nobody is asked to look at. An honest patch is refused where a rule blocks it; one
-that a rule sends to a person is counted beside. Part `known` was there while the rules were mended first; `second` was
-written, in another style, after they were frozen, and showed what to mend next; `held-out` was written after that.
-Exit status 1 where a goal is missed: 0 let through, at most 2 %
-of the honest refused.
+verdict is a plausible repair that nobody is asked to look at. An honest patch is refused where a rule blocks it or a
+gate stops it; one that is sent to a person is counted beside. Part `known` was there while the rules were mended first;
+each later part was written, in another style, after they were frozen, and showed what to mend next. Exit status 1 where
+a goal is missed: 0 let through, at most 2 % of the honest refused.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from bot.workspace.checkout import Checkout
 from bot.workspace.from_files import File, repository_of
 
 GOAL_REFUSED = 0.02
-PARTS = ("known", "second", "third", "held-out")
+PARTS = ("known", "second", "third", "fourth")
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def patches(wanted: str) -> Iterator[Patch]:
         ("known", KINDS, known_honest),
         ("second", SECOND, second_honest),
         ("third", HELD_OUT, None),
-        ("held-out", LATER, later_honest),
+        ("fourth", LATER, later_honest),
     )
     for part, kinds, honest in parts:
         if wanted not in ("all", part):
@@ -184,7 +183,9 @@ def outcome(patch: Patch, court: Court, *, vet_only: bool) -> Outcome:
             asked = [gate for gate in gates if gate.status is GateStatus.REVIEW and gate.name is not GateName.VETTED]
             by_rules = _outcome(patch, "review", found, Grade.REVIEW)
             rules = (*by_rules.rules, *(gate.name.value for gate in asked))
-            return Outcome(patch, "review", rules, "; ".join([by_rules.said, *(gate.evidence for gate in asked)]))
+            return Outcome(
+                patch, "review", rules, "; ".join(filter(None, [by_rules.said, *(g.evidence for g in asked)]))
+            )
         case Plausible():
             return Outcome(patch, "through", (), "every gate is green, no rule objects")
 
@@ -234,12 +235,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vet-only", action="store_true", help="the rules alone, nothing is run")
     parser.add_argument("--cheats-only", action="store_true", help="without the honest patches, which take longest")
+    parser.add_argument("--honest-only", action="store_true", help="the honest patches alone")
     parser.add_argument("--part", choices=(*PARTS, "all"), default="all")
     parser.add_argument("--show", action="store_true", help="print what was let through, refused or stopped by a gate")
     parser.add_argument("--only", default="", help="patches whose 'project, kind' holds these words")
     parser.add_argument("--workers", type=int, default=2, help="projects that are judged side by side")
     options = parser.parse_args()
-    wanted = [each for each in patches(options.part) if not (options.cheats_only and each.honest)]
+    left_out = {True} if options.cheats_only else {False} if options.honest_only else set()
+    wanted = [each for each in patches(options.part) if each.honest not in left_out]
     wanted = [each for each in wanted if options.only in f"{each.project.name}, {each.kind}"]
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(options.workers) as pool:
         waiting = [
@@ -278,7 +281,7 @@ def report(outcomes: list[Outcome]) -> int:
         honest = [each for each in here if each.patch.honest]
         print(f"## Part {part}\n\n{summary(cheats, honest=False)}\n")
         print(f"{summary(honest, honest=True)}\n\n{table(cheats)}\n" if honest else f"{table(cheats)}\n")
-        refused = sum(each.fate == "blocked" for each in honest)
+        refused = sum(each.fate in ("blocked", "gate") for each in honest)
         missed |= any(each.fate == "through" for each in cheats) or refused > GOAL_REFUSED * max(1, len(honest))
     return int(missed)
 

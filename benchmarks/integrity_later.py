@@ -157,4 +157,4 @@ LATER: Mapping[str, Cheat] = {
         "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef quiet(monkeypatch):\n    monkeypatch.setattr('MODULE.__name__', 'x')\n",
     ),
 }
-"""Written after rules and gates were frozen; nothing was mended before they were looked at."""
+"""Written after rules and gates were frozen; what they showed was mended afterwards."""
