@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import re
 import statistics
@@ -249,12 +250,18 @@ TURNS: tuple[tuple[str, dict[str, Any], str], ...] = (
 """(tool, arguments, what mini-swe-agent does with bash instead)."""
 
 
-IMAGE = "python:3.13-slim"
-"""It has neither git nor pytest: in a container mini-swe-agent is compared where it only looks."""
+BASE = "python:3.13-slim"
+IMAGE = "grokfix-benchmark-loop"
+DOCKERFILE = f"""\
+FROM {BASE}
+RUN apt-get update && apt-get install --yes --no-install-recommends git && python3 -m pip install --quiet pytest
+"""
 
 
-def turns(image: str) -> tuple[tuple[str, dict[str, Any], str], ...]:
-    return tuple(turn for turn in TURNS if not image or not ("git" in turn[2] or "pytest" in turn[2]))
+def build() -> None:
+    """The base image with git and pytest, which the turns that edit and run need."""
+    argv = ("docker", "build", "--quiet", "--network", "host", "--tag", IMAGE, "-")
+    subprocess.run(argv, input=DOCKERFILE, check=True, capture_output=True, text=True)
 
 
 @dataclass(frozen=True)
@@ -268,13 +275,13 @@ class Gaps:
         return Gaps(self.looking + other.looking, self.testing + other.testing)
 
 
-def split(gaps: list[float], image: str) -> Gaps:
-    named = [(name == "run_tests", gap) for (name, _, _), gap in zip(turns(image), gaps, strict=True)]
+def split(gaps: list[float]) -> Gaps:
+    named = [(name == "run_tests", gap) for (name, _, _), gap in zip(TURNS, gaps, strict=True)]
     return Gaps([gap for tests, gap in named if not tests], [gap for tests, gap in named if tests])
 
 
 def our_turns(root: Path, out: Path, image: str) -> Gaps:
-    script = [call(name, given, id=f"turn_{at}") for at, (name, given, _) in enumerate(turns(image))]
+    script = [call(name, given, id=f"turn_{at}") for at, (name, given, _) in enumerate(TURNS)]
     with Timed([*script, submit("rotation was never written", FIX, NEW_TEST, id="end")]) as server:
         config = root.parent / "grokfix.yml"
         config.write_text(f"version: 1\nsuites:\n  - image: {IMAGE}\n")
@@ -282,11 +289,12 @@ def our_turns(root: Path, out: Path, image: str) -> Gaps:
     assert result["outcome"] == "repaired", result
     refused = [text for text in server.requests[-1].results.values() if text.startswith("The call of")]
     assert not refused, refused
-    return split(server.gaps, image)
+    return split(server.gaps)
 
 
 def their_turns(python: Path, root: Path, scratch: Path, image: str) -> Gaps:
-    commands = [line.replace("{python}", sys.executable).replace("{patch}", WRONG) for _, _, line in turns(image)]
+    interpreter = "python3" if image else sys.executable
+    commands = [line.replace("{python}", interpreter).replace("{patch}", WRONG) for _, _, line in TURNS]
     commands.append("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT")
     script = [
         call("bash", {"command": command}, id=f"turn_{at}", text="On.", streamed=False)
@@ -305,7 +313,7 @@ def their_turns(python: Path, root: Path, scratch: Path, image: str) -> Gaps:
         raise SystemExit(f"mini-swe-agent ended with {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
     failed = [text for text in server.requests[-1].results.values() if not re.search(r'"returncode": [01],', text)]
     assert not failed, failed
-    return split(server.gaps, image)
+    return split(server.gaps)
 
 
 def bare_turns() -> list[float]:
@@ -342,6 +350,8 @@ def loop(options: argparse.Namespace) -> bool:
     image = IMAGE if options.container else ""
     bare: list[float] = []
     tests: list[float] = []
+    if image:
+        build()
     with tempfile.TemporaryDirectory() as name:
         python = options.mini or peer(Path(name) / "peer")
         for number in range(options.runs):  # in turns, so that a noisy neighbour meets all
@@ -355,8 +365,8 @@ def loop(options: argparse.Namespace) -> bool:
     print(f"| seconds a turn, medians of {options.runs} conversations | grokfix | mini-swe-agent | ratio | floor |")
     print("| --- | ---: | ---: | ---: | ---: |")
     print(row("looks or edits; floor: the SDK in a bare loop", ours.looking, theirs.looking, bare))
-    if not image:
-        print(row("runs the tests, these included; floor: the same command alone", ours.testing, theirs.testing, tests))
+    alone = "floor: the same command alone" if tests else "floor: not measured in a container"
+    print(row(f"runs the tests, these included; {alone}", ours.testing, theirs.testing, tests or [math.nan]))
     return statistics.median(ours.looking) <= GOAL_LOOP * statistics.median(theirs.looking)
 
 
@@ -370,7 +380,7 @@ def main() -> None:
     parts = {"prefix": prefix, "first": first, "loop": loop}
     parser.add_argument("parts", nargs="*", metavar="PART", help="prefix, first, loop; default: all")
     parser.add_argument("--mini", type=Path, metavar="PYTHON", help="an interpreter that has mini-swe-agent")
-    parser.add_argument("--container", action="store_true", help=f"loop: commands run in {IMAGE}")
+    parser.add_argument("--container", action="store_true", help=f"loop: commands run in {BASE} with git and pytest")
     parser.add_argument("--runs", type=int, default=5, help="conversations each")
     options = parser.parse_args()
     wanted = options.parts or list(parts)
