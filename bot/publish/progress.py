@@ -40,6 +40,7 @@ class Progress:
     thought: str = ""
     """The end of what the model thinks aloud, "" while it does not."""
     _unsaid: str = ""
+    _asked: bool = False
 
     def feed(self, kind: EventKind, data: Mapping[str, JsonValue], *, verbose: bool = False) -> tuple[str, ...]:
         """Take an event in; the lines it is worth in a log, none for most unless `verbose`."""
@@ -55,6 +56,7 @@ class Progress:
             case EventKind.LOCATIONS:
                 return self._locations(data, verbose)
             case EventKind.REQUEST:
+                self._asked = True
                 self.doing = f"asking {_line(data, 'model') or 'the model'}"
                 return (self.doing,) if verbose else ()
             case EventKind.STREAM:
@@ -97,9 +99,9 @@ class Progress:
         return " · ".join(parts)
 
     def spent(self) -> str:
-        """ "$0.0123, 4 requests", or "no model asked yet"."""
+        """ "$0.0123, 4 requests"; before the first is charged that it waits, or that no model was asked."""
         if not self.usage.requests:
-            return "no model asked"
+            return "first request" if self._asked else "no model asked"
         return f"{money(self.usage.cost_usd)}, {plural(self.usage.requests, 'request')}"
 
     def _run(self, data: Mapping[str, JsonValue]) -> tuple[str, ...]:

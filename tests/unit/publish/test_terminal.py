@@ -381,3 +381,12 @@ def test_a_served_model_that_is_another_one_is_said(asked: str, served: str, say
     made, out = console(width=300)
     summary(replace(REPAIRED, model=asked, served_model=served), made, Path("out"))
     assert any(line.endswith(says) for line in out.getvalue().splitlines())
+
+
+def test_what_is_asked_but_not_charged_yet_is_not_nothing() -> None:
+    progress = Progress()
+    assert progress.spent() == "no model asked"
+    progress.feed(EventKind.REQUEST, {"model": "grok-a"})
+    assert progress.spent() == "first request"
+    progress.feed(EventKind.USAGE, {"requests": 1, "cost_usd": 0.5})
+    assert progress.spent() == "$0.50, 1 request"
