@@ -14,8 +14,8 @@ from typing import Protocol
 
 from bot.evidence.text import one_line
 from bot.evidence.types import TestId
+from bot.flaky.ledger import is_infrastructure
 from bot.flaky.statistics import Decision, Sequential
-from bot.flaky.tally import is_infrastructure
 from bot.flaky.types import Broke, Counts, Lab, NoRun, Observed, Ran, RunRecord
 from bot.toolchains.types import Conditions
 
@@ -149,8 +149,8 @@ class _Screening:
             again = self._took(self.lab.survey())
             if again is None or is_infrastructure(again):
                 self.stopped = (
-                    f"{len(first.failed)} of {len(first.tests)} tests fail at once, twice: the suite or its environment "
-                    "is broken, which says nothing of single tests"
+                    f"{len(first.failed)} of {len(first.tests)} tests fail at once, twice: suite or environment "
+                    "is broken, which tells nothing of single tests"
                 )
                 return False
         self._check_order()
@@ -169,7 +169,7 @@ class _Screening:
             self.problems.append(f"no other order of the tests could be tried: {why}")
 
     def _provoke(self, number: int) -> None:
-        chance = random.Random(f"{self.limits.seed}/{number}")  # noqa: S311 (orders, not secrets)
+        chance = random.Random(f"{self.limits.seed}/{number}")
         tests = [test for test in self._suite() if test not in self.hung]
         if self.wanted is None:
             decided = set(self._tests()) - set(self._undecided())
