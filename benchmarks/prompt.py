@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import os
 import re
 import statistics
@@ -366,13 +365,14 @@ def loop(options: argparse.Namespace) -> bool:
     print("| --- | ---: | ---: | ---: | ---: |")
     print(row("looks or edits; floor: the SDK in a bare loop", ours.looking, theirs.looking, bare))
     alone = "floor: the same command alone" if tests else "floor: not measured in a container"
-    print(row(f"runs the tests, these included; {alone}", ours.testing, theirs.testing, tests or [math.nan]))
+    print(row(f"runs the tests, these included; {alone}", ours.testing, theirs.testing, tests))
     return statistics.median(ours.looking) <= GOAL_LOOP * statistics.median(theirs.looking)
 
 
 def row(what: str, ours: list[float], theirs: list[float], floor: list[float]) -> str:
-    low, high, least = (statistics.median(each) for each in (ours, theirs, floor))
-    return f"| {what} | {low:.3f} | {high:.3f} | {low / high:.2f}× | {least:.3f} |"
+    low, high = statistics.median(ours), statistics.median(theirs)
+    least = f"{statistics.median(floor):.3f}" if floor else "—"
+    return f"| {what} | {low:.3f} | {high:.3f} | {low / high:.2f}× | {least} |"
 
 
 def main() -> None:
