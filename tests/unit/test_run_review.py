@@ -19,7 +19,6 @@ GUARDED = FIX.replace(") for letter in text)", ") for letter in text)  # type: i
     [
         (FIX, 0.5, "repaired", None, ""),
         (FIX, 0.3, "needs_review", "low_confidence", "**low confidence:** every gate is green, but the proposer is"),
-        (GUARDED, 0.9, "needs_review", "review_grade", "**suppressions:**"),
         (GUARDED, 0.3, "needs_review", "review_grade", "**suppressions:**"),
     ],
 )
