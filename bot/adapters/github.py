@@ -45,7 +45,7 @@ class GitHubForge(Runs, Commits, Issues, Conversation, Checks, RepositorySetting
         return required(self._api.get(self._repo, need="metadata: read", absent=()), "default_branch")
 
     def calls_left(self) -> int | None:
-        return self._api.left
+        return self._api.left()
 
     def permission(self, login: str) -> Permission:
         """404 is nobody: no collaborator, no such person."""

@@ -85,8 +85,9 @@ class Api:
             raise ConfigError(f"GITHUB_API_URL must be an https:// address without a password in it, not {shown!r}…")
         self.api_url = api_url.rstrip("/")
         self.calls: list[ApiCall] = []
-        self.left: int | None = None
-        """Requests that the hour's limit still allows, by the last answer that told it."""
+        self._left: tuple[int, int] | None = (
+            None  # requests that the limit allows, until when (seconds since the epoch)
+        )
         self.clock = clock
         self.faults = Faults(token, f"{url.scheme}://{url.netloc}")
         self._github = Github(
@@ -270,10 +271,18 @@ class Api:
             if status < 300:  # a proxy's page, or one that is cut
                 return _Lost(self.faults.no_answer(f"{method} {path} with JSON", error))
             value = None
-        told = str(received.get("x-ratelimit-remaining", ""))
-        if re.fullmatch(r"\d{1,9}", told) and received.get("x-ratelimit-resource", "core") == "core":
-            self.left = int(told)
+        self._note(received)
         return Answer(status, {name: str(header) for name, header in received.items()}, value, len(content))
+
+    def left(self) -> int | None:
+        """Requests that the limit still allows, by the last answer; None where none told it since it was renewed."""
+        return self._left[0] if self._left is not None and self.clock.now() < self._left[1] else None
+
+    def _note(self, received: Mapping[str, object]) -> None:
+        left, until = (str(received.get(f"x-ratelimit-{name}", "")) for name in ("remaining", "reset"))
+        core = received.get("x-ratelimit-resource", "core") == "core"
+        if core and re.fullmatch(r"\d{1,9}", left) and re.fullmatch(r"\d{1,12}", until):
+            self._left = int(left), int(until)
 
     def _keep(self, url: str, answer: Answer) -> None:
         if answer.status != 200 or not answer.headers.get("etag") or answer.size > _KEPT_CHARACTERS:

@@ -156,6 +156,7 @@ class _Reading:
             self.meter.call()
             page = self.forge.runs_page(f"{span.since}..{span.until}", workflow=span.workflow, page=number, etag=etag)
             if isinstance(page, NotModified):
+                self.meter.free()
                 more = number < len(kept)
                 continue
             if page.total > LISTED and number == 1:

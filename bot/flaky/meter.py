@@ -44,6 +44,10 @@ class Meter:
             raise Stopped(f"the {self._allowed.seconds:,.0f} s for reading the history are over")
         self.calls += 1
 
+    def free(self) -> None:
+        """The last call was answered "not modified", which the host does not count."""
+        self.calls -= 1
+
     def took(self, size: int) -> None:
         """After each download."""
         self.packed += size

@@ -16,8 +16,9 @@ TRIES = 40
 
 Read: TypeAlias = Callable[[str], bytes | None]
 """Content of a path on the branch as it is now, None where there is no such file."""
-Change: TypeAlias = Callable[[Read], Mapping[str, bytes]]
-"""From what is there to the files to write. It may be called several times, so it decides anew from what it reads."""
+Change: TypeAlias = Callable[[Read], Mapping[str, bytes | None]]
+"""From what is there to the files to write, None deletes one that was read. It may be called several times, so it
+decides anew from what it reads."""
 
 _README = b"""\
 # grokfix-data

@@ -12,7 +12,7 @@ from tests.github_server.state import Artifact, Job, Run, iso
 ACTIONS = "/repos/{owner}/{repo}/actions"
 RUN = ACTIONS + "/runs/{run_id}"
 LISTED = 1000
-COMPARED = re.compile(r"(>=|<=|>|<)?(\d{4}-\d\d-\d\d(?:T\S+)?)|(\S+)\.\.(\S+)")
+COMPARED = re.compile(r"(>=|<=|>|<)?(\d{4}-\d\d-\d\d(?:T[^.\s]+)?)|(\S+)\.\.(\S+)")
 
 
 def the_run(context: Context) -> Run:
