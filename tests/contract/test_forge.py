@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from unittest.mock import ANY
 
 import pytest
 
@@ -15,9 +16,12 @@ from bot.ports import (
     Comment,
     Denied,
     FileWrite,
+    Issue,
     Missing,
+    NotModified,
     Permission,
     PullRequest,
+    RunsPage,
     TokenKind,
     Viewer,
 )
@@ -131,6 +135,90 @@ def test_what_is_not_there(host: Host, main: str) -> None:
     assert forge.pull_request(99) is None
     assert forge.pull_requests("no-branch") == ()
     assert forge.comments(99) == ()
+
+
+def test_runs_by_date_and_what_is_not_modified(host: Host, main: str) -> None:
+    forge = host.forge
+    first = host.add_run(main)
+    second = host.add_run(main, workflow="lint")
+    page = forge.runs_page("*..*")
+    assert isinstance(page, RunsPage)
+    assert ([run.id for run in page.runs], page.total, page.more) == ([second, first], 2, False)
+    created = page.runs[-1].created_at
+    assert forge.runs_page(f"{created}..*") == page
+    assert forge.runs_page("2000-01-01T00:00:00Z..2000-12-31T23:59:59Z") == RunsPage((), 0, ANY)
+    only = forge.runs_page("*..*", workflow="tests.yml")
+    assert isinstance(only, RunsPage)
+    assert [run.id for run in only.runs] == [first]
+    gone = forge.runs_page("*..*", workflow="nowhere.yml")
+    assert isinstance(gone, RunsPage)
+    assert gone.runs == ()
+    assert forge.runs_page("*..*", etag=page.etag) == NotModified()
+    third = host.add_run(main)
+    changed = forge.runs_page("*..*", etag=page.etag)
+    assert isinstance(changed, RunsPage)
+    assert [run.id for run in changed.runs] == [third, second, first]
+
+
+def test_runs_are_paged_by_a_hundred(host: Host, main: str) -> None:
+    made = [host.add_run(main) for _ in range(101)]
+    page = host.forge.runs_page("*..*")
+    rest = host.forge.runs_page("*..*", page=2)
+    assert isinstance(page, RunsPage)
+    assert isinstance(rest, RunsPage)
+    assert [run.id for run in (*page.runs, *rest.runs)] == made[::-1]
+    assert (page.total, page.more, rest.more) == (101, True, False)
+
+
+def test_a_job_tells_when_it_ran(host: Host, main: str) -> None:
+    run = host.forge.run(host.add_run(main))
+    assert run is not None
+    (job,) = host.forge.jobs(run.id, 1)
+    assert (job.status, job.attempt) == ("completed", 1)
+    assert job.started_at >= run.created_at
+
+
+# --- issues ---------------------------------------------------------------------------------------------------------
+
+
+def opened_issue(result: Issue | Denied | None) -> Issue:
+    assert isinstance(result, Issue), result
+    return result
+
+
+def test_an_issue_is_opened_once_and_edited_in_place(host: Host, main: str) -> None:
+    forge = host.forge
+    host.add_issue()
+    body = f"{MARKER}\nfirst"
+    issue = opened_issue(forge.open_issue("Flaky tests", body, ["flaky"], MARKER))
+    assert (issue.title, issue.body, issue.state, issue.labels) == ("Flaky tests", body, "open", ("flaky",))
+    assert issue.author == LOGINS[TokenKind.ACTIONS]
+    assert forge.issues(["flaky"]) == (issue,)
+    assert forge.issue(issue.number) == issue
+    again = opened_issue(forge.open_issue("Flaky tests today", f"{MARKER}\nsecond", ["flaky"], MARKER))
+    assert again.number == issue.number
+    assert opened_issue(forge.issue(issue.number)).title == "Flaky tests today"
+    assert forge.edit_issue(issue.number, "Flaky tests", f"{MARKER}\nthird") is None
+    assert opened_issue(forge.issue(issue.number)).body == f"{MARKER}\nthird"
+
+
+def test_issues_of_others_are_not_ours(host: Host, main: str) -> None:
+    stranger = host.add_issue()
+    forge = host.forge
+    assert forge.edit_issue(stranger, "Mine", MARKER) is None  # a copy of the marker
+    issue = opened_issue(forge.open_issue("Flaky tests", MARKER, [], MARKER))
+    assert issue.number != stranger
+
+
+def test_pull_requests_are_no_issues(host: Host, main: str) -> None:
+    host.push("dev", {"shop.py": "PRICE = 2\n"})
+    number = host.add_pull("dev")
+    plain = host.add_issue()
+    listed = [issue.number for issue in host.forge.issues(state="all")]
+    assert plain in listed
+    assert number not in listed
+    assert host.forge.issue(number) is None
+    assert host.forge.issue(99_999) is None
 
 
 def test_runs_are_newest_first_and_filtered(host: Host, main: str) -> None:
