@@ -196,6 +196,9 @@ def _repeated(item: Any, times: int) -> Iterator[Any]:
             again, "_initrequest"
         ):  # its own fixture values; pytest-rerunfailures has relied on it since pytest 3
             again._initrequest()
+        if getattr(again, "cls", None) is not None:  # its own instance of the test class, made when it is asked for
+            vars(again).pop("_instance", None)
+            vars(again).pop("_obj", None)
         yield again
 
 
