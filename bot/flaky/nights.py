@@ -155,7 +155,7 @@ class _Writer:
                 for test, seconds in sorted(record.durations.items())
             ],
             "whole": record.whole,
-            "conditions": _conditions(record.conditions),
+            "conditions": told_conditions(record.conditions),
             "purpose": record.purpose,
             "base": record.base,
         }
@@ -206,7 +206,7 @@ class _Writer:
         return {
             "label": trial.label,
             "order": self._order(trial.tests),
-            "conditions": _conditions(trial.conditions),
+            "conditions": told_conditions(trial.conditions),
             "counts": [trial.counts.runs, trial.counts.failures],
             "foreign": trial.foreign,
             "keys": list(trial.keys),
@@ -237,7 +237,7 @@ def _with_medians(records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
     return tuple(folded_records)
 
 
-def _conditions(conditions: Conditions) -> Json:
+def told_conditions(conditions: Conditions) -> Json:
     """Only what is not as in an ordinary run."""
     return {
         part.name: getattr(conditions, part.name)

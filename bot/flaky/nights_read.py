@@ -179,7 +179,7 @@ def _run(value: Fields, parts: _Parts) -> RunRecord:
         unknown=unknown,
         durations=durations,
         whole=boolean(value, "whole"),
-        conditions=_conditions(an_object(take(value, "conditions"), "conditions")),
+        conditions=read_conditions(an_object(take(value, "conditions"), "conditions")),
         purpose=text(value, "purpose"),
         base=boolean(value, "base"),
     )
@@ -209,7 +209,7 @@ def _trials(value: Fields, parts: _Parts) -> tuple[Trial, ...]:
             Trial(
                 label=text(trial, "label"),
                 tests=pick(trial, "order", parts.orders),
-                conditions=_conditions(an_object(take(trial, "conditions"), "conditions")),
+                conditions=read_conditions(an_object(take(trial, "conditions"), "conditions")),
                 counts=counts(trial, "counts"),
                 foreign=integer(trial, "foreign"),
                 keys=tuple(a_string(key, "keys") for key in a_list(take(trial, "keys"), "keys")),
@@ -254,7 +254,7 @@ def _scan(value: Fields) -> Scan:
     )
 
 
-def _conditions(value: Fields) -> Conditions:
+def read_conditions(value: Fields) -> Conditions:
     known = {part.name: getattr(PLAIN, part.name) for part in fields(Conditions)}
     given: dict[str, bool | int | float | str | tuple[int, ...]] = {}
     for name, item in value.items():
