@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters import github_api
 from bot.errors import ForgeError
-from bot.ports import Annotation, Check, Comment, Denied, FileWrite, PullRequest, TokenKind
+from bot.ports import Annotation, Check, Comment, Denied, FileWrite, Issue, PullRequest, TokenKind
 from tests.contract.forge_cases import EVERYTHING, ServerHost
 from tests.github_server import Call, Cut, DoneBut, GitHubServer, Hang, Refuse
 
@@ -80,6 +80,17 @@ class Case:
         assert self.forge.edit_comment(mine, f"{MARKER} later") is None
         assert self.host.shop.comments(self.number)[1].body == f"{MARKER} later"
 
+    def open_issue(self) -> None:
+        made = self.forge.open_issue("Flaky tests", MARKER, ["flaky"], MARKER)
+        assert isinstance(made, Issue)
+        ours = [one.number for one in self.host.shop.issues.values() if one.body == MARKER]
+        assert ours == [made.number]
+
+    def edit_issue(self) -> None:
+        number = self.host.add_issue()
+        assert self.forge.edit_issue(number, "T2", "B2") is None
+        assert (self.host.shop.issues[number].title, self.host.shop.issues[number].body) == ("T2", "B2")
+
     def react(self) -> None:
         assert self.forge.react(self.comment, "eyes") is None
         assert self.host.reactions(self.comment) == [("github-actions[bot]", "eyes")]
@@ -110,6 +121,8 @@ CASES: list[Callable[[Case], None]] = [
     Case.request_reviewers,
     Case.add_comment,
     Case.edit_comment,
+    Case.open_issue,
+    Case.edit_issue,
     Case.react,
     Case.create_check,
     Case.bring_check,
