@@ -12,7 +12,7 @@ from bot.flaky.types import Counts, Lab, NoRun, Regression
 
 _BELIEVED = 0.01
 _EACH = 10  # runs at each of the two commits: 10/10 against 0/10 is a regression beyond doubt
-_ENOUGH = 5  # of each, where they differ as far as they can: Fisher's p is then 0.008
+_MOST = 20  # where the first ten differ, but not beyond doubt
 _MISS = 0.02
 
 
@@ -62,7 +62,7 @@ def regression(suspect: Suspect, lab: Lab, *, good: str, steps: Sequence[Step]) 
     if at_good.failures:
         return Bisected(found, f"{counts}; not bisected: it fails at the green commit too, only less often")
     try:
-        first, skipped = _first_bad(series, steps, _repeats(at_bad))
+        first, skipped = _first_bad(series, steps, repeats_for(lower_bound(at_bad), _MISS))
     except NoRun as over:
         return Bisected(found, f"{counts}; the search for the commit ended: {over}")
     if first is None:
@@ -73,15 +73,15 @@ def regression(suspect: Suspect, lab: Lab, *, good: str, steps: Sequence[Step]) 
 
 
 def _interleaved(series: Series, good: str, bad: str) -> tuple[Counts, Counts]:
-    """In turn, so that what changes on the machine meanwhile strikes both. Ends early where they differ fully."""
+    """In turn, so that what changes on the machine meanwhile strikes both."""
     at_good, at_bad = Counts(), Counts()
-    for made in range(1, _EACH + 1):
+    for made in range(1, _MOST + 1):
         at_bad += _counts(_once(series, bad))
         at_good += _counts(_once(series, good))
         if made == 2 and not (at_good.runs and at_bad.runs):
             break
-        full = at_bad.failures == at_bad.runs and at_good.failures == 0
-        if made >= _ENOUGH and full:
+        same = at_bad.failures <= at_good.failures
+        if made >= _EACH and (same or fisher_exact(at_bad, at_good) <= _BELIEVED):
             break
     return at_good, at_bad
 
@@ -120,10 +120,6 @@ def _fails(series: Series, commit: str, repeats: int) -> bool | None:
         if seen is Seen.NOTHING and not answered:
             return None
     return False if answered else None
-
-
-def _repeats(at_bad: Counts) -> int:
-    return 2 if at_bad.failures == at_bad.runs else repeats_for(lower_bound(at_bad), _MISS)
 
 
 def _once(series: Series, commit: str) -> Seen:

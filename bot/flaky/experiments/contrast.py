@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.flaky.experiments.series import Result, Seen, Series, Variant
+from bot.flaky.experiments.series import Result, Seen, Series, Variant, effective
 from bot.flaky.types import Cause, Failed, Proof, Trial, Tried
 
 _CANDIDATES = 3
@@ -25,10 +25,10 @@ def contrast(
 
     Variants that the lab cannot bring about are left out; where none is left, that is the reason given.
     """
-    able = [variant for variant in variants if not series.lab.unsupported(variant.conditions)]
-    calm = [variant for variant in usual if not series.lab.unsupported(variant.conditions)]
+    able = [variant for variant in variants if not series.lab.unsupported(effective(variant))]
+    calm = [variant for variant in usual if not series.lab.unsupported(effective(variant))]
     if not able:
-        return Tried(cause, series.lab.unsupported(variants[0].conditions) if variants else "nothing to vary")
+        return Tried(cause, series.lab.unsupported(effective(variants[0])) if variants else "nothing to vary")
     passing: list[Variant] = []
     failing: list[Variant] = []
     trials: list[Trial] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.flaky.experiments.contrast import contrast
-from bot.flaky.experiments.series import Result, Seen, Series, Variant, told
+from bot.flaky.experiments.series import Result, Seen, Series, Variant, always, told
 from bot.flaky.statistics import fisher_exact
 from bot.flaky.types import Cause, Counts, Proof, Trial, Tried
 from bot.toolchains.types import Conditions
@@ -45,36 +45,33 @@ def concurrency(series: Series) -> Result:
         if not proof.trials[0].conditions.workers:
             return result
         # The same tests one after the other: otherwise it would be their order, not that they ran at once.
-        calm = Variant("the same tests by one worker", Conditions(), series.others)
+        calm = Variant("the same tests by one worker", before=series.others)
         return contrast(series, Cause.CONCURRENCY, side, usual=(calm,))
     return result or Tried(Cause.CONCURRENCY, "outcome constant alone, and no other test to run at once with it")
 
 
 def _dose(series: Series, doses: tuple[Conditions, ...]) -> Result:
     """Stronger and stronger until it fails every time; then the counts at that dose, at none, and at a milder one."""
-    strongest: Variant | None = None
+    runs = series.effort.proof
     weaker: list[Variant] = []
     trials: list[Trial] = []
     for conditions in doses:
-        variant = Variant(_label(conditions), conditions)
-        look = series.trial(variant, series.effort.look, until=Seen.PASSED)
-        trials.append(look)
-        if look.counts.failures == look.counts.runs >= series.effort.look and not look.foreign:
-            strongest = variant
+        strongest = Variant(_label(conditions), conditions)
+        first = series.trial(replace(strongest, label=f"provoked: {strongest.label}"), runs, until=Seen.PASSED)
+        trials.append(first)
+        if always(first, runs):
             break
-        weaker.append(variant)
-    if strongest is None:
+        weaker.append(strongest)
+    else:
         return Tried(Cause.WAITING, f"not every run failed under any dose up to {_label(doses[-1])}", tuple(trials))
-    runs = series.effort.proof
-    first = series.trial(replace(strongest, label=f"provoked: {strongest.label}"), runs, until=Seen.PASSED)
     none = series.trial(Variant("removed: the whole processor"), series.removed_runs)
     again = series.trial(replace(strongest, label=f"provoked again: {strongest.label}"), runs, until=Seen.PASSED)
     milder = series.trial(weaker[-1], runs) if weaker else None
     provoked = first.counts + again.counts
     rates = [_rate(none.counts), *([_rate(milder.counts)] if milder is not None else []), _rate(provoked)]
     certain = fisher_exact(provoked, none.counts) <= _BELIEVED
-    if not certain or rates != sorted(rates) or none.foreign:
-        return Tried(Cause.WAITING, "the rate of failures did not rise with the dose", (*trials, first, none, again))
+    if not certain or not always(again, runs) or rates != sorted(rates) or none.foreign:
+        return Tried(Cause.WAITING, "the rate of failures did not rise with the dose", (*trials, none, again))
     steps = [f"without {told(none)}", *([f"{milder.label} {told(milder)}"] if milder is not None else [])]
     detail = f"{strongest.label}: failed {provoked.failures} of {provoked.runs}; {'; '.join(steps)}"
     return (Proof(Cause.WAITING, detail, (first, none, again, *([milder] if milder is not None else []))),)

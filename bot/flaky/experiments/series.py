@@ -135,7 +135,7 @@ class Series:
 
     def once(self, variant: Variant) -> Seen:
         """One run."""
-        return self.read(self.lab.run(self._tests(variant), _conditions(variant), purpose=self._purpose(variant)))
+        return self.read(self.lab.run(self._tests(variant), effective(variant), purpose=self._purpose(variant)))
 
     def trial(
         self,
@@ -149,7 +149,7 @@ class Series:
 
         The first two are made one by one, where a look can end it; the rest side by side, where the lab can.
         """
-        job = Job(self._tests(variant), _conditions(variant), self._purpose(variant))
+        job = Job(self._tests(variant), effective(variant), self._purpose(variant))
         counts, foreign, silent = Counts(), 0, 0
         keys: list[str] = []
         left, ended = runs, False
@@ -165,7 +165,7 @@ class Series:
                 if seen in (Seen.PASSED, Seen.FAILED):
                     counts += Counts(1, int(seen is Seen.FAILED))
                 ended = ended or seen is until or silent >= 2
-        return Trial(variant.label, self._tests(variant), _conditions(variant), counts, foreign, tuple(keys))
+        return Trial(variant.label, self._tests(variant), effective(variant), counts, foreign, tuple(keys))
 
     def alone(self) -> Trial:
         """A look at the suspect by itself, under ordinary conditions; made once."""
@@ -238,5 +238,7 @@ def _named(variant: Variant, role: str) -> Variant:
     return replace(variant, label=f"{role}: {variant.label}")
 
 
-def _conditions(variant: Variant) -> Conditions:
-    return replace(variant.conditions, in_order=True) if variant.before else variant.conditions
+def effective(variant: Variant) -> Conditions:
+    """Its conditions with the order that tests before it need; several workers have none."""
+    ordered = bool(variant.before) and not variant.conditions.workers
+    return replace(variant.conditions, in_order=True) if ordered else variant.conditions

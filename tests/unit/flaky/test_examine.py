@@ -1,0 +1,266 @@
+"""Every cause, modelled: what is proven, with which counts, and that controls prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from bot.flaky.examine import examine, examine_all, suspects_of
+from bot.flaky.experiments.series import Suspect, same_failure
+from bot.flaky.types import Cause, Failed, Finding, RunSource
+from bot.toolchains.types import Conditions
+from tests.fake_lab import FakeLab, Model, Process, test_id
+
+QUIET = {f"test_quiet_{number}": lambda process: "" for number in range(12)}
+
+
+def leaves(mark: str) -> Model:
+    def model(process: Process) -> str:
+        process.left.add(mark)
+        return ""
+
+    return model
+
+
+def needs(*marks: str) -> Model:
+    return lambda process: "" if process.left >= set(marks) else "KeyError: 'currency'"
+
+
+def suffers(*marks: str) -> Model:
+    return lambda process: "AssertionError: assert 3 == 2" if process.left >= set(marks) else ""
+
+
+def counts_itself(process: Process) -> str:
+    again = "me" in process.left
+    process.left.add("me")
+    return "FileExistsError: cart.db" if again else ""
+
+
+def wants_host(process: Process) -> str:
+    process.hosts.append("prices.example:443")
+    return "OSError: [Errno 101] Network is unreachable" if process.conditions.offline else ""
+
+
+def is_slow(process: Process) -> str:
+    risk = {1.0: 0.02, 0.5: 0.4}.get(process.conditions.cpu_share, 1.0)
+    return "TimeoutError: timed out" if process.chance.random() < risk else ""
+
+
+def counts_floats(process: Process) -> str:
+    return "AssertionError: 0.30000001" if process.conditions.threads > 1 else ""
+
+
+def at_clock(piece: str) -> Model:
+    return lambda process: "AssertionError: assert 2 == 1" if piece in process.conditions.clock else ""
+
+
+def in_zone(process: Process) -> str:
+    return "AssertionError: assert 5 == 0" if process.conditions.zone not in ("", "UTC") else ""
+
+
+def with_(field: str, value: object) -> Model:
+    return lambda process: "OSError: no such file" if getattr(process.conditions, field) == value else ""
+
+
+def by_hash(process: Process) -> str:
+    return "AssertionError: assert ['b', 'a'] == ['a', 'b']" if process.hash_seed % 3 == 0 else ""
+
+
+def by_chance(process: Process) -> str:
+    return "AssertionError: assert 7 < 5" if process.chance.random() < 0.3 else ""
+
+
+def suite(**models: Model) -> Mapping[str, Model]:
+    return {**dict(list(QUIET.items())[:6]), **models, **dict(list(QUIET.items())[6:])}
+
+
+CASES: tuple[tuple[Cause, Mapping[str, Model]], ...] = (
+    (Cause.VICTIM, suite(test_set=leaves("a"), test_it=suffers("a"))),
+    (Cause.VICTIM, suite(test_it=suffers("a"), test_after=leaves("a"))),
+    (
+        Cause.VICTIM,
+        suite(test_one=leaves("a"), test_two=leaves("b"), test_three=leaves("c"), test_it=suffers("a", "b", "c")),
+    ),
+    (Cause.BRITTLE, suite(test_set=leaves("a"), test_it=needs("a"))),
+    (Cause.BRITTLE, suite(test_one=leaves("a"), test_two=leaves("b"), test_it=needs("a", "b"))),
+    (Cause.NOT_IDEMPOTENT, suite(test_it=counts_itself)),
+    (Cause.HASH_ORDER, suite(test_it=by_hash)),
+    (Cause.RANDOMNESS, suite(test_it=by_chance)),
+    (Cause.TIME, suite(test_it=at_clock("T23:59"))),
+    (Cause.TIME, suite(test_it=at_clock("02-29"))),
+    (Cause.TIME, suite(test_it=at_clock("2026-10-31T12"))),
+    (Cause.ZONE, suite(test_it=in_zone)),
+    (Cause.WAITING, suite(test_it=is_slow)),
+    (Cause.CONCURRENCY, suite(test_it=lambda process: "OSError: lock" if process.conditions.workers > 1 else "")),
+    (Cause.NETWORK, suite(test_it=wants_host)),
+    (Cause.FILES, suite(test_it=with_("fresh_home", True))),
+    (Cause.FILES, suite(test_it=with_("open_files", 64))),
+    (Cause.FILES, suite(test_it=with_("directory_order", "reversed"))),
+    (Cause.PLATFORM, suite(test_it=counts_floats)),
+)
+
+
+def look_at(models: Mapping[str, Model], *, seed: int = 0, most_runs: int = 100_000) -> tuple[Finding, FakeLab]:
+    lab = FakeLab(models, seed=seed, most_runs=most_runs)
+    return examine(Suspect(test_id("test_it")), lab), lab
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("cause", "models"), CASES, ids=lambda each: each.value if isinstance(each, Cause) else "")
+def test_the_cause_is_proven(cause: Cause, models: Mapping[str, Model], seed: int) -> None:
+    finding, lab = look_at(models, seed=seed)
+    assert [proof.cause for proof in finding.proofs] == [cause]
+    provoked, removed, again = finding.proofs[0].trials[:3]
+    assert provoked.counts.failures == provoked.counts.runs >= 5
+    assert removed.counts.failures <= 1 and removed.counts.runs >= 5
+    assert again.counts.failures == again.counts.runs >= 5
+    assert set(provoked.keys) <= {record.key for record in lab.records}
+    assert lab.runs < 250
+
+
+def test_the_polluting_set_is_minimal() -> None:
+    finding, _ = look_at(CASES[2][1])
+    assert finding.proofs[0].polluters == tuple(map(test_id, ("test_one", "test_two", "test_three")))
+
+
+def test_the_setters_of_a_brittle_test() -> None:
+    finding, _ = look_at(CASES[4][1])
+    assert finding.proofs[0].setters == tuple(map(test_id, ("test_one", "test_two")))
+
+
+def test_two_polluters_that_each_suffice_are_two_proofs() -> None:
+    finding, _ = look_at(suite(test_one=leaves("a"), test_two=leaves("a"), test_it=suffers("a")))
+    assert sorted(proof.polluters for proof in finding.proofs) == [(test_id("test_one"),), (test_id("test_two"),)]
+    for proof in finding.proofs:
+        assert not set(proof.trials[1].tests) & {test_id("test_one"), test_id("test_two")}
+
+
+def test_a_polluter_that_does_it_now_and_then() -> None:
+    def sometimes(process: Process) -> str:
+        return "AssertionError: x" if "a" in process.left and process.chance.random() < 0.6 else ""
+
+    finding, _ = look_at(suite(test_set=leaves("a"), test_it=sometimes))
+    assert [proof.polluters for proof in finding.proofs] == [(test_id("test_set"),)]
+
+
+CONTROLS: Mapping[str, Model] = {
+    "always fails": lambda process: "ValueError: broken",
+    "passes": lambda process: "",
+    "fails by a chance that no seed reaches": lambda process: "AssertionError: x" if FakeNoise.draw() < 0.5 else "",
+}
+
+
+class FakeNoise:
+    """os.urandom's stand-in: random whatever the conditions are, and the same in every run of our tests."""
+
+    state = 1
+
+    @classmethod
+    def draw(cls) -> float:
+        cls.state = cls.state * 6364136223846793005 % (1 << 64) + 1442695040888963407
+        return (cls.state >> 33) % 10_000 / 10_000
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_nothing_is_proven_of_what_no_experiment_turns(name: str) -> None:
+    for seed in range(8):
+        finding, _ = look_at(suite(test_it=CONTROLS[name]), seed=seed)
+        assert finding.proofs == ()
+        assert {tried.cause for tried in finding.tried} == set(Cause)
+        assert all(tried.why for tried in finding.tried)
+
+
+def test_another_failure_is_no_reproduction() -> None:
+    """The suspect is known for an assertion; without a network it fails too, in its own way."""
+    known = Failed("assert", "AssertionError", "assert 3 == 2")
+    lab = FakeLab(suite(test_it=wants_host))
+    finding = examine(Suspect(test_id("test_it"), failed=known), lab)
+    assert finding.proofs == ()
+    tried = {each.cause: each.why for each in finding.tried}
+    assert "another way" in tried[Cause.NETWORK]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Failed("a", "KeyError", "'x'"), Failed("b", "KeyError", "'y'"), True),
+        (Failed("a", "KeyError", "'x'"), Failed("b", "ValueError", "'x'"), False),
+        (Failed("a", "AssertionError", "assert [1] == [2]"), Failed("b", "AssertionError", "assert [2] == [1]"), True),
+        (Failed("a", "OSError", "no such file"), Failed("b", "OSError", "disk is full"), False),
+        (Failed("a", "", "x"), Failed("b", "", "x"), False),
+        (Failed("a", "X", "x"), Failed("a", "Y", "y"), True),
+    ],
+)
+def test_what_is_the_same_failure(one: Failed, other: Failed, same: bool) -> None:
+    assert same_failure(one, other) is same
+
+
+def test_the_budget_ends_it_and_what_was_found_stays() -> None:
+    models = suite(test_set=leaves("a"), test_it=suffers("a"))
+    whole, lab = look_at(models)
+    for most in range(0, lab.runs, 4):
+        finding, _ = look_at(models, most_runs=most)
+        assert finding.cut == f"{most} runs are made" and finding.proofs == ()
+    assert whole.cut == ""
+
+
+def test_what_the_lab_cannot_do_is_said() -> None:
+    why = {"offline": "no observer for this command", "in_order": "the runner takes no order", "clock": "no clock"}
+    lab = FakeLab(suite(test_it=wants_host), unsupported=why)
+    tried = {each.cause: each.why for each in examine(Suspect(test_id("test_it")), lab).tried}
+    assert tried[Cause.NETWORK] == why["offline"]
+    assert tried[Cause.VICTIM] == tried[Cause.BRITTLE] == why["in_order"]
+    assert tried[Cause.TIME] == "no clock"
+
+
+def test_a_cluster_is_examined_once() -> None:
+    victims = {f"test_victim_{number}": suffers("a") for number in range(6)}
+    models = suite(test_set=leaves("a"), **victims)
+    tests = tuple(map(test_id, victims))
+    lab = FakeLab(models)
+    lab.run(None, purpose="suite")
+    findings = examine_all(tests, lab.records, lab, clusters=(tests,))
+    together = lab.runs
+    assert [each.proofs[0].polluters for each in findings] == [(test_id("test_set"),)] * 6
+    alone = FakeLab(models)
+    examine_all(tests, lab.records[:1], alone)
+    assert together < alone.runs / 2
+
+
+def test_a_stranger_in_a_cluster_gets_its_own_cause() -> None:
+    lab = FakeLab(suite(test_set=leaves("a"), test_it=suffers("a"), test_zone=in_zone))
+    tests = (test_id("test_it"), test_id("test_zone"))
+    findings = examine_all(tests, (), lab, clusters=(tests,))
+    assert [each.proofs[0].cause for each in findings] == [Cause.VICTIM, Cause.ZONE]
+
+
+def test_two_different_failures_have_two_causes() -> None:
+    def both(process: Process) -> str:
+        if process.conditions.zone not in ("", "UTC"):
+            return "ValueError: wrong zone"
+        return "KeyError: 'currency'" if "a" in process.left else ""
+
+    lab = FakeLab(suite(test_set=leaves("a"), test_it=both))
+    lab.run(None, purpose="suite")
+    lab.run(None, Conditions(zone="Asia/Tokyo"), purpose="suite")
+    (suspect,) = suspects_of((test_id("test_it"),), lab.records)
+    causes = {proof.cause for proof in examine(suspect, lab).proofs}
+    assert causes == {Cause.VICTIM, Cause.ZONE}
+
+
+def test_the_hour_of_a_failure_on_ci_is_tried() -> None:
+    lab = FakeLab(suite(test_it=lambda process: "AssertionError: x" if "T04:1" in process.conditions.clock else ""))
+    lab.run(None, purpose="suite")
+    failed = {test_id("test_it"): Failed("f", "AssertionError", "x")}
+    # 2026-11-24 04:12 UTC
+    seen = replace(lab.records[0], key="ci:1/1/2", source=RunSource.CI, failed=failed, at=1_795_493_520.0)
+    finding = examine(Suspect(test_id("test_it"), (seen,)), lab)
+    assert [proof.cause for proof in finding.proofs] == [Cause.TIME]
+    assert "24 November 2026, 04:12" in finding.proofs[0].detail
+
+
+def test_a_test_that_is_gone_is_said() -> None:
+    finding = examine(Suspect(test_id("test_renamed")), FakeLab(suite()))
+    assert finding.proofs == () and "not in the suite" in finding.tried[0].why

@@ -1,0 +1,13 @@
+import pytest
+
+import events
+
+
+def test_subscribe():
+    events.subscribe("mailer")
+    assert events.count() >= 1
+
+
+def test_names_are_text():
+    with pytest.raises(TypeError):
+        "mailer" + 1
