@@ -126,7 +126,7 @@ class Store:
         return tuple(NightKey(*row) for row in rows)
 
     def records(self, since: float = 0.0) -> Iterator[RunRecord]:
-        """All runs from a time on, oldest first, one at a time. BotError where the file was damaged since it was opened."""
+        """All runs from a time on, oldest first, one at a time. BotError where the file was damaged meanwhile."""
         try:
             yield from self._records.read(since)
         except (sqlite3.DatabaseError, LookupError, ValueError, TypeError, zlib.error) as error:
