@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from github import Auth, Github
 
 from bot import __version__
-from bot.adapters.github_faults import Faults, limited
+from bot.adapters.github_faults import Faults, limited, remaining
 from bot.adapters.github_objects import at, items
 from bot.errors import ConfigError, ForgeError
 from bot.ports import Clock, Denied, JsonValue
@@ -271,18 +270,12 @@ class Api:
             if status < 300:  # a proxy's page, or one that is cut
                 return _Lost(self.faults.no_answer(f"{method} {path} with JSON", error))
             value = None
-        self._note(received)
+        self._left = remaining(received) or self._left
         return Answer(status, {name: str(header) for name, header in received.items()}, value, len(content))
 
     def left(self) -> int | None:
         """Requests that the limit still allows, by the last answer; None where none told it since it was renewed."""
         return self._left[0] if self._left is not None and self.clock.now() < self._left[1] else None
-
-    def _note(self, received: Mapping[str, object]) -> None:
-        left, until = (str(received.get(f"x-ratelimit-{name}", "")) for name in ("remaining", "reset"))
-        core = received.get("x-ratelimit-resource", "core") == "core"
-        if core and re.fullmatch(r"\d{1,9}", left) and re.fullmatch(r"\d{1,12}", until):
-            self._left = int(left), int(until)
 
     def _keep(self, url: str, answer: Answer) -> None:
         if answer.status != 200 or not answer.headers.get("etag") or answer.size > _KEPT_CHARACTERS:

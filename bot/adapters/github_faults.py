@@ -35,6 +35,14 @@ def limited(status: int, headers: Mapping[str, str], body: JsonValue, now: float
     return _BLIND_WAIT
 
 
+def remaining(headers: Mapping[str, object]) -> tuple[int, int] | None:
+    """Requests that are left of the primary limit, and until when (seconds since the epoch); None where not told."""
+    left, until = (str(headers.get(f"x-ratelimit-{name}", "")) for name in ("remaining", "reset"))
+    core = headers.get("x-ratelimit-resource", "core") == "core"
+    told = core and re.fullmatch(r"\d{1,9}", left) and re.fullmatch(r"\d{1,12}", until)
+    return (int(left), int(until)) if told else None
+
+
 def words(body: JsonValue) -> str:
     """GitHub's sentence, and what a 422 lists below it."""
     said = [text(body, "message")]

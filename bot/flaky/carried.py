@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from bot.evidence.text import one_line
 from bot.flaky import cursor as cursors
-from bot.flaky import nights as files
 from bot.flaky.cursor import Cursor
+from bot.flaky.nights import dump, file_name, load
 from bot.flaky.types import Night
 from bot.ports import Clock, Forge, TreeEntry
 from bot.trigger.data_branch import BRANCH, Read, update
@@ -54,7 +54,7 @@ class Carried:
             path = NIGHTS + name
             if name[:10] < _day(since) or self._files[path] in have:
                 continue
-            found = files.load(self._forge.blob(self._files[path]), name)
+            found = load(self._forge.blob(self._files[path]), name)
             if isinstance(found, Night):
                 yield found
             else:
@@ -107,10 +107,10 @@ def keep(
             if path in aside:
                 written[ASIDE + path.rpartition("/")[2]] = content
         if night is not None:
-            path = NIGHTS + files.file_name(night)
+            path = NIGHTS + file_name(night)
             known = read(path)
-            before = files.load(known, path) if known is not None and path not in aside else None
-            written[path] = files.dump(_union(before, night) if isinstance(before, Night) else night)
+            before = load(known, path) if known is not None and path not in aside else None
+            written[path] = dump(_union(before, night) if isinstance(before, Night) else night)
         if cursor is not None:
             read(CURSOR)
             written[CURSOR] = cursors.dump(cursor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.evidence.types import TestId
-from bot.flaky import nights as files
 from bot.flaky.carried import ASIDE, CURSOR, NIGHTS, Carried, keep
 from bot.flaky.cursor import Cursor, Span
+from bot.flaky.nights import dump
 from bot.flaky.types import Night, RunRecord, RunSource, Shard
 from bot.trigger.data_branch import BRANCH
 from tests.fake_forge import FakeForge
@@ -105,7 +105,7 @@ def test_a_store_that_has_the_nights_pays_two_calls() -> None:
 def test_what_is_corrupt_is_said_and_kept_aside() -> None:
     forge = shop()
     put(forge, night("good", 1))
-    broken = files.dump(night("bad", 2))[:-20]
+    broken = dump(night("bad", 2))[:-20]
     name = "2026-01-01-0123456789ab-1of1.jsonl"
     forge.push(BRANCH, {NIGHTS + name: broken, CURSOR: b"\xff{"})
     carried = Carried(forge)
