@@ -17,10 +17,12 @@ from bot.toolchains.types import PLAIN, Conditions, Touched
 
 @dataclass(slots=True)
 class Process:
-    """One process of the runner. left: what tests leave behind. hash_seed: drawn where none was asked for."""
+    """One process of the runner. left: what tests leave behind. hash_seed: drawn where none was asked for.
+    chance: random numbers that a seed holds still; luck: what the machine does, which none does."""
 
     conditions: Conditions
     chance: random.Random
+    luck: random.Random
     hash_seed: int
     revision: str
     left: set[str] = field(default_factory=set)
@@ -81,6 +83,7 @@ class FakeLab:
         process = Process(
             conditions,
             random.Random(seed) if seed is not None else random.Random(self._chance.random()),
+            random.Random(self._chance.random()),
             conditions.hash_seed if conditions.hash_seed is not None else self._chance.randrange(1 << 16),
             revision,
         )

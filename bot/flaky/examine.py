@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from bot.evidence.types import TestId
-from bot.flaky.experiments.clues import EXPERIMENTS, ordered
+from bot.flaky.experiments.clues import EXPERIMENTS, clues, ordered
 from bot.flaky.experiments.series import Effort, Seen, Series, Suspect, Variant, always, never, same_failure
+from bot.flaky.experiments.sift import CAUSES, Sifted, sift
 from bot.flaky.types import Failed, Finding, Lab, NoRun, Proof, RunRecord, Tried
 
 _RECORDS = 40
@@ -114,8 +115,19 @@ def _examine(series: Series, proofs: list[Proof], tried: list[Tried]) -> None:
         return
     series.alone()
     known = series.failed
+    hinted = clues(series)
+    sifted: Sifted | None = None
     for cause in ordered(series):
         series.failed = known  # what one provocation brought out first is not the failure that the next looks for
+        if sifted is None and cause in CAUSES.values() and cause not in hinted:
+            sifted = sift(series)
+            series.failed = known
+            if sifted.proof is not None:
+                proofs.append(sifted.proof)
+                return
+        if sifted is not None and cause in sifted.ruled_out:
+            tried.append(Tried(cause, sifted.why))
+            continue
         result = EXPERIMENTS[cause](series)
         if isinstance(result, Tried):
             tried.append(result)

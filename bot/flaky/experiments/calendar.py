@@ -9,7 +9,7 @@ from bot.flaky.experiments.series import Result, Series, Variant
 from bot.flaky.types import Cause, RunSource
 from bot.toolchains.types import Conditions
 
-_NOON = Variant("noon of 17 June 2026", Conditions(clock="2026-06-17T12:00:00"))
+NOON = Variant("noon of 17 June 2026", Conditions(clock="2026-06-17T12:00:00"))
 
 _CLOCKS = (
     ("half a minute before midnight", "2026-06-17T23:59:30"),
@@ -30,7 +30,7 @@ _CHANGES = (
     ("noon before clocks go back in New York", "2026-10-31T12:00:00", "America/New_York"),
     ("the hour that comes twice in New York", "2026-11-01T01:30:00", "America/New_York"),
 )
-_ZONES = (
+ZONES = (
     # The outermost two are a day apart at any time; Kolkata and Kathmandu are off the full hour.
     "Pacific/Kiritimati",
     "Pacific/Pago_Pago",
@@ -43,19 +43,29 @@ _ZONES = (
 _FAILURES_LOOKED_AT = 3
 
 
-def time(series: Series) -> Result:
-    """The clock put to the hours of known failures, then to the edges of the calendar, against an ordinary noon."""
-    known = [
+def known_hours(series: Series) -> tuple[Variant, ...]:
+    """The hours at which it failed on CI, whose machines run in UTC."""
+    return tuple(
         Variant(
             f"{when:%d %B %Y, %H:%M} UTC, when it failed", Conditions(clock=f"{when:%Y-%m-%dT%H:%M:%S}", zone="UTC")
         )
         for record in series.suspect.failing[-_FAILURES_LOOKED_AT:]
         if record.source is RunSource.CI
         for when in (datetime.fromtimestamp(record.at, UTC),)
-    ]
+    )
+
+
+def calendar_edges() -> tuple[Variant, ...]:
+    """The edges of days, months and years, and the changes of the clock in one zone that has them."""
     edges = [Variant(label, Conditions(clock=clock)) for label, clock in _CLOCKS]
     edges += [Variant(label, Conditions(clock=clock, zone=zone)) for label, clock, zone in _CHANGES]
-    result = contrast(series, Cause.TIME, [*edges, *known], usual=(_NOON,))
+    return tuple(edges)
+
+
+def time(series: Series) -> Result:
+    """The clock put to the hours of known failures, then to the edges of the calendar, against an ordinary noon."""
+    edges, known = calendar_edges(), known_hours(series)
+    result = contrast(series, Cause.TIME, [*edges, *known], usual=(NOON,))
     if isinstance(result, tuple) and result[0].trials[0].conditions.zone:
         # A zone alone may be the cause: then its noon fails as well, and time proves nothing.
         zone = result[0].trials[0].conditions.zone
@@ -67,5 +77,5 @@ def time(series: Series) -> Result:
 
 def zone(series: Series) -> Result:
     """The same test in zones all around the world, against UTC; some have another date at any moment."""
-    zones = [Variant(f"TZ={name}", Conditions(zone=name)) for name in _ZONES]
+    zones = [Variant(f"TZ={name}", Conditions(zone=name)) for name in ZONES]
     return contrast(series, Cause.ZONE, zones, usual=(Variant("TZ=UTC", Conditions(zone="UTC")),))

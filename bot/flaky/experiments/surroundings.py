@@ -20,7 +20,7 @@ _NETWORK_EXCEPTIONS = frozenset(
     }
 )  # fmt: skip
 _FILES = re.compile(r"(?i)too many open files|errno 24|address already in use|errno 98|file exists|no such file")
-_DESCRIPTORS = 64
+DESCRIPTORS = 64
 """Open files that a test may hold beside the runner's own: a leak meets that limit soon, ordinary work does not."""
 
 
@@ -69,7 +69,7 @@ def files(series: Series) -> Result:
         variants.append(Variant(f"port {', '.join(map(str, ports))} held by another", Conditions(ports=ports)))
     known = series.suspect.failed
     if known is None or speaks_of_files(known):
-        variants.append(Variant(f"at most {_DESCRIPTORS} open files", Conditions(open_files=_DESCRIPTORS)))
+        variants.append(Variant(f"at most {DESCRIPTORS} open files", Conditions(open_files=DESCRIPTORS)))
     other = [Variant("directories in sorted order", Conditions(directory_order="sorted"))]
     return contrast(series, Cause.FILES, variants, usual=(usual, *other))
 

@@ -14,7 +14,7 @@ from tests.fake_lab import FakeLab, Model, Process, test_id
 def broken_from(index: int, rate: float = 1.0) -> Model:
     def model(process: Process) -> str:
         here = 10_000 if process.revision == "head" else int(process.revision.removeprefix("c"))
-        return "ValueError: broken" if here >= index and process.chance.random() < rate else ""
+        return "ValueError: broken" if here >= index and process.luck.random() < rate else ""
 
     return model
 

@@ -10,5 +10,5 @@ def test_age_on_a_given_day():
 
 
 def test_today_is_not_before_yesterday():
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     assert now - datetime.timedelta(days=1) < now

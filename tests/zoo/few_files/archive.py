@@ -1,8 +1,10 @@
 """Reads all parts of an archive at once."""
 
+import io
+
 
 def read(paths):
-    handles = [open(path, "rb") for path in paths]
+    handles = [io.FileIO(path) for path in paths]
     try:
         return b"".join(handle.read() for handle in handles)
     finally:

@@ -1,6 +1,5 @@
-import pytest
-
 import events
+import pytest
 
 
 def test_subscribe():
@@ -9,5 +8,5 @@ def test_subscribe():
 
 
 def test_names_are_text():
-    with pytest.raises(TypeError):
-        "mailer" + 1
+    with pytest.raises(ValueError):
+        int("mailer")

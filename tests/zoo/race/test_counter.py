@@ -1,8 +1,7 @@
 import time
 
-import pytest
-
 import counter
+import pytest
 
 
 @pytest.mark.parametrize("times", range(15, 19))
