@@ -49,6 +49,7 @@ class EventKind(StrEnum):
     """Kinds of trace events (DESIGN, trace)."""
 
     RUN = "run"
+    NOTE = "note"
     EVIDENCE = "evidence"
     BASE = "base"
     LOCATIONS = "locations"

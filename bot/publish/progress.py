@@ -50,6 +50,9 @@ class Progress:
                 return self._run(data)
             case EventKind.EVIDENCE:
                 return self._evidence(data, verbose)
+            case EventKind.NOTE:
+                self.doing = ""
+                return (_line(data, "text"),)
             case EventKind.BASE:
                 self.doing = ""
                 return (_tests("base run", data),)

@@ -12,6 +12,7 @@ as untrusted text.
 | run | version, path, commit, engine, sandbox, isolated, model, max_attempts, max_cost_usd, max_minutes, max_tokens,
 |     | candidates, context (tokens), replay_of (SHA-256 of the trace that is replayed), job: {selectors: [text], good,
 |     | hint, include_work_tree, test_command: [argument], wanted: [{id, outcome, phase, message, traceback}] or null} |
+| note | text: a line for people about what is going on |
 | evidence | clusters: [{fingerprint, targets: [node id], exception, message}] |
 | base | run_id, tests, failed, seconds, flaky: [node id], not_reproduced: [node id] |
 | locations | repair, locations: [{path, line, symbol, suspiciousness, reason}] |

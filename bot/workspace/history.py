@@ -60,6 +60,16 @@ class RepositoryHistory:
             return text
         return text[: text.rfind("\n", 0, _LONGEST) + 1] + "[the rest was cut]\n"
 
+    def between(self, good: str, bad: str, limit: int = 10_000) -> tuple[CommitInfo, ...]:
+        """Commits after `good` up to and with `bad`, by first parents, oldest first; () where `good` is not among
+        those that lead to it by first parents, or more than `limit` lie between."""
+        range_ = ["rev-list", "--first-parent", "--reverse", f"--max-count={limit + 1}", "--end-of-options"]
+        listed = self._attempt(*range_, bad, f"^{good}", "--")
+        commits = [line.decode("ascii") for line in listed.stdout.split(b"\n") if _SHA.fullmatch(line)]
+        if not commits or len(commits) > limit or good not in self.repository.parents(commits[0])[:1]:
+            return ()
+        return tuple(_commit(sha, text) for sha, text in zip(commits, self._objects(commits), strict=True))
+
     def _resolve(self, revision: str) -> str | None:
         """Hash of a commit of this history."""
         if not revision or revision.startswith("-") or not revision.isprintable() or not revision.isascii():

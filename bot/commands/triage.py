@@ -1,0 +1,324 @@
+"""`grokfix triage`: which tests are flaky, and why; `grokfix triage merge`: what the shards of one session found."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import __version__, config
+from bot.adapters.clock import SystemClock
+from bot.commands import output
+from bot.commands.compose import (
+    chosen_sandbox,
+    interruptible,
+    open_repository,
+    scratch_folder,
+    secrets_of,
+    settings_of,
+    suite_of,
+    tools_for,
+)
+from bot.config import Settings
+from bot.errors import ConfigError, SandboxError
+from bot.evidence.matching import select
+from bot.evidence.types import TestId
+from bot.flaky.bench_lab import BenchLab
+from bot.flaky.bisect import Step
+from bot.flaky.from_reports import records_of
+from bot.flaky.judge import judge
+from bot.flaky.merge import merge
+from bot.flaky.nights import LIMIT_BYTES, dump, load
+from bot.flaky.redacted import without_secrets
+from bot.flaky.session import Plan, hold
+from bot.flaky.types import Broke, Night, NoRun, RunRecord, Scan, Shard, Triage
+from bot.ports import EventKind, Recorder, Sandbox
+from bot.publish.flaky_report import to_json
+from bot.publish.flaky_summary import render_summary
+from bot.publish.flaky_text import headline, render_text
+from bot.publish.terminal import LiveView
+from bot.publish.untrusted import log, one_line
+from bot.reproduce import Job, Stages, Tools, prepare
+from bot.trace.file import TraceFile
+from bot.trace.redact import Redactor
+from bot.trace.tee import Redacting, Tee
+from bot.verify.bench import SandboxBench
+from bot.workspace.git import Repository
+from bot.workspace.history import RepositoryHistory
+
+NIGHT, REPORT, SUMMARY = "night.jsonl", "triage.json", "summary.md"
+_MOST_NIGHTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a session is asked for. history: records of earlier runs, with `scan` where they are CI's."""
+
+    session: str
+    shard: Shard = Shard()  # noqa: RUF009 (frozen)
+    selectors: tuple[str, ...] = ()
+    history: tuple[RunRecord, ...] = ()
+    scan: Scan | None = None
+    problems: tuple[str, ...] = ()
+    group: str = "local"
+
+
+def execute(options: argparse.Namespace) -> int:
+    """0 when the work was done, whatever it says."""
+    return _merge(options) if options.path == "merge" else _triage(options)
+
+
+# --- one session ----------------------------------------------------------------------------------------------------
+
+
+def _triage(options: argparse.Namespace) -> int:
+    if options.of is not None:
+        raise ConfigError("--of belongs to `grokfix triage merge`; a shard says which part it is by --shard I/N")
+    shard = read_shard(options.shard or "1/1")
+    if shard.of > 1 and not options.session:
+        raise ConfigError("--shard needs --session NAME, the same one for all shards: it says which belong together")
+    with scratch_folder() as scratch:
+        repository = open_repository(Path(options.path), scratch, allow_dirty=options.allow_dirty)
+        settings = settings_of(options, repository.root)
+        limits = settings.triage
+        settings = replace(
+            settings,
+            triage=replace(limits, runs=options.runs or limits.runs, minutes=options.max_minutes or limits.minutes),
+        )
+        if options.good:
+            repository.resolve(options.good)  # a wrong revision is told before anything is made
+        records, problems = records_of([Path(name) for name in options.history])
+        redactor = Redactor(secrets_of(settings, config.process_environment()))
+        clock = SystemClock()
+        request = Request(
+            session=options.session or f"local-{int(clock.now())}",
+            shard=shard,
+            selectors=tuple(options.tests),
+            history=records,
+            problems=tuple(f"{problem.source}: {problem.message}" for problem in problems),
+        )
+        with chosen_sandbox(settings) as sandbox:
+            job = Job(
+                suite=suite_of(settings, sandbox, repository.root),
+                good=options.good,
+                include_work_tree=options.allow_dirty,
+                trusted=True,  # a person runs this on a checkout of theirs
+            )
+            folder = output.make(repository.root, options.output)
+            with LiveView(Console(stderr=True), clock, verbose=options.verbose) as view:
+                night = observe(job, request, settings, repository, sandbox, folder, redactor, view)
+    triage = judged([night], records, request.problems)
+    write(folder, triage, night)
+    _show(options, triage, folder)
+    return 0
+
+
+def observe(
+    job: Job,
+    request: Request,
+    settings: Settings,
+    repository: Repository,
+    sandbox: Sandbox,
+    folder: Path,
+    redactor: Redactor,
+    *watchers: Recorder,
+) -> Night:
+    """Hold a session, with its trace in `folder`; what it returns is without secrets.
+
+    `job.good`: the last green revision, "" unknown. ConfigError where the suite cannot be run or a selector names none.
+    """
+    clock = SystemClock()
+    limits = settings.triage
+    timed = replace(settings, limits=replace(settings.limits, minutes=limits.minutes))
+    with TraceFile(folder / output.TRACE, {"version": __version__}, clock, redactor) as trace:
+        recorder = Tee(trace, *(Redacting(watcher, redactor) for watcher in watchers))
+        tools = tools_for(timed, repository, sandbox, recorder, job.suite, redactor.redact)
+        recorder.record(
+            EventKind.RUN,
+            version=__version__,
+            path=str(repository.root),
+            commit=repository.resolve(job.revision),
+            sandbox=sandbox.name,
+            isolated=sandbox.isolated,
+            max_minutes=limits.minutes,
+            session=request.session,
+        )
+        with interruptible(sandbox):
+            sandbox.sweep()
+            night = _hold(job, request, timed, tools)
+        night = without_secrets(night, redactor.redact)
+        message = headline(judged([night], request.history, ()))
+        recorder.record(EventKind.OUTCOME, outcome="triage", reason=None, message=message, patch=None)
+    return night
+
+
+def _hold(job: Job, request: Request, settings: Settings, tools: Tools) -> Night:
+    stages = Stages(tools.clock)
+    limits = settings.triage
+
+    @contextmanager
+    def elsewhere(revision: str) -> Iterator[SandboxBench]:
+        there = replace(job, revision=revision, include_work_tree=False, good="")
+        with prepare(there, settings, tools, stages) as ready:
+            yield ready.bench
+
+    good, steps = _since(job, tools.repository)
+    with (
+        prepare(replace(job, good=""), settings, tools, stages) as ready,
+        BenchLab(
+            ready.bench,
+            session=request.session,
+            shard=request.shard,
+            group=request.group,
+            most_runs=limits.runs,
+            clock=tools.clock.now,
+            elsewhere=elsewhere,
+        ) as lab,
+    ):
+        plan = Plan(
+            session=request.session,
+            at=tools.clock.now(),
+            suspects=limits.suspects,
+            shard=request.shard,
+            tests=_selected(request.selectors, lab),
+            good=good,
+            steps=steps,
+        )
+        return hold(plan, lab, request.history, request.scan, told=_teller(tools.recorder))
+
+
+def _since(job: Job, repository: Repository) -> tuple[str, tuple[Step, ...]]:
+    """The good commit and those after it up to the tested one; none where it does not lead there."""
+    if not job.good:
+        return "", ()
+    good = repository.resolve(job.good)
+    between = RepositoryHistory(repository).between(good, repository.resolve(job.revision))
+    return (good, tuple(Step(commit.sha, commit.author) for commit in between)) if between else ("", ())
+
+
+def _selected(selectors: tuple[str, ...], lab: BenchLab) -> tuple[TestId, ...]:
+    """The tests that the words name, out of the suite's; ConfigError for a word that names none."""
+    if not selectors:
+        return ()
+    try:
+        first = lab.survey()
+    except NoRun as over:
+        raise ConfigError(f"{over}: no test could be selected; give the session more minutes") from over
+    if isinstance(first, Broke) and not lab.suite:
+        raise SandboxError(f"the suite gave no report, so no test can be selected: {first.problem}")
+    selection = select(selectors, lab.suite)
+    if selection.missing:
+        names = ", ".join(map(repr, selection.missing))
+        raise ConfigError(f"no test of the suite matches {names}; give a node id as pytest prints it, a file or a name")
+    return selection.ids
+
+
+def _teller(recorder: Recorder) -> Callable[[str], None]:
+    def told(line: str) -> None:
+        recorder.record(EventKind.NOTE, text=line)
+
+    return told
+
+
+# --- what is made of it ---------------------------------------------------------------------------------------------
+
+
+def judged(
+    nights: Iterable[Night], history: Sequence[RunRecord], problems: Sequence[str], of: int | None = None
+) -> Triage:
+    """The verdicts of one session: what its shards handed in, with what was known before."""
+    merged = merge(nights, of)
+    night = merged.night
+    return judge(
+        (*history, *night.records),
+        session=night.session,
+        commit=night.commit,
+        environment=night.environment,
+        at=night.at,
+        findings=night.findings,
+        regressions=night.regressions,
+        scan=night.scan,
+        shards=merged.shards,
+        lost=merged.lost,
+        problems=(*problems, *night.problems),
+    )
+
+
+def write(folder: Path, triage: Triage, night: Night) -> None:
+    """night.jsonl, triage.json and summary.md. SandboxError where the folder takes no file."""
+    files = {
+        NIGHT: dump(night),
+        REPORT: to_json(triage).encode(),
+        SUMMARY: render_summary(triage).encode(),
+    }
+    for name, content in files.items():
+        try:
+            (folder / name).write_bytes(content)
+        except OSError as error:
+            raise SandboxError(
+                f"cannot write {folder / name}: {error.strerror}; free some space and run it again"
+            ) from error
+
+
+def _show(options: argparse.Namespace, triage: Triage, folder: Path) -> None:
+    if options.format == "json":
+        sys.stdout.write(to_json(triage))
+        return
+    sys.stdout.write(render_text(triage, shutil.get_terminal_size((100, 24)).columns))
+    sys.stdout.write(f"\nEvidence: {log(str(folder))}\n")
+
+
+def read_shard(text: str) -> Shard:
+    """ "2/3" → the second of three; ConfigError for anything else."""
+    match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text.strip())
+    if match is None or int(match[1]) > int(match[2]):
+        raise ConfigError(f"--shard {text!r} is not I/N with I from 1 to N, for example 1/2")
+    return Shard(int(match[1]), int(match[2]))
+
+
+# --- merge ----------------------------------------------------------------------------------------------------------
+
+
+def _merge(options: argparse.Namespace) -> int:
+    if not options.tests:
+        raise ConfigError("`grokfix triage merge` needs the folders (or night.jsonl files) that the shards wrote")
+    nights, problems = read_nights([Path(name) for name in options.tests])
+    if not nights:
+        raise ConfigError("no shard could be read:" + "".join(f"\n  {problem}" for problem in problems))
+    history, unread = records_of([Path(name) for name in options.history])
+    problems += tuple(f"{problem.source}: {problem.message}" for problem in unread)
+    triage = judged(nights, history, problems, options.of)
+    folder = output.make(Path.cwd(), options.output)
+    write(folder, triage, merge(nights, options.of).night)
+    _show(options, triage, folder)
+    return 0
+
+
+def read_nights(paths: Sequence[Path]) -> tuple[tuple[Night, ...], tuple[str, ...]]:
+    """The nights of folders (every night.jsonl below them) and files, and what could not be read."""
+    nights: list[Night] = []
+    problems: list[str] = []
+    files = [file for path in paths for file in (sorted(path.rglob(NIGHT)) if path.is_dir() else [path])]
+    for path in paths:
+        if path.is_dir() and not any(path.rglob(NIGHT)):
+            problems.append(f"{path}: holds no {NIGHT}; the shard did not come to its end")
+    for file in files[:_MOST_NIGHTS]:
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(LIMIT_BYTES + 1)
+        except OSError as error:
+            problems.append(f"{file}: cannot be read: {error.strerror}")
+            continue
+        night = load(data, str(file))
+        if isinstance(night, Night):
+            nights.append(night)
+        else:
+            problems.append(f"{file}: {one_line(night.why, 300)}")
+    return tuple(nights), tuple(problems)
