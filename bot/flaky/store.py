@@ -259,6 +259,7 @@ class _Transaction:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise BotError(f"the history cannot be written now ({error}); try again later") from error
+        self._records.forget()  # another process may have taken rows away since
         return self._connection
 
     def __exit__(
@@ -267,7 +268,8 @@ class _Transaction:
         if error is None:
             self._connection.execute("COMMIT")
             return
-        self._connection.execute("ROLLBACK")
+        if self._connection.in_transaction:  # on a full disk SQLite has rolled back by itself
+            self._connection.execute("ROLLBACK")
         self._records.forget()
         if isinstance(error, sqlite3.Error):
             raise BotError(f"the history could not be written ({error}); is the disk full?") from error

@@ -38,7 +38,7 @@ CREATE TABLE changes (
 """
 """Version 1 as it was; a file of it is brought up to date by `_STEPS`. Outcomes: only those that are no pass."""
 
-_TABLES = {"tests", "orders", "nights", "runs", "outcomes", "changes"}
+_TABLES = {"tests", "orders", "nights", "runs", "outcomes", "changes", "told"}
 
 _STEPS: Mapping[int, str] = {
     1: """
@@ -72,10 +72,11 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             version = 1
         elif version < 1:
             raise sqlite3.DatabaseError("it tells no schema version")
-        elif {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")} < _TABLES:
-            raise sqlite3.DatabaseError("tables are missing")
         for step in range(version, VERSION):
             _run(connection, _STEPS[step])
+        there = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if missing := _TABLES - there:
+            raise sqlite3.DatabaseError(f"it has no table {', '.join(sorted(missing))}")
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
