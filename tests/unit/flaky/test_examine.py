@@ -113,9 +113,10 @@ def test_the_cause_is_proven(cause: Cause, models: Mapping[str, Model], seed: in
     finding, lab = look_at(models, seed=seed)
     assert [proof.cause for proof in finding.proofs] == [cause]
     provoked, removed, again = finding.proofs[0].trials[:3]
-    assert provoked.counts.failures == provoked.counts.runs >= 5
+    least = 3 if cause is Cause.WAITING else 5  # a run under a dose takes long
+    assert provoked.counts.failures == provoked.counts.runs >= least
     assert removed.counts.failures <= 1 and removed.counts.runs >= 5
-    assert again.counts.failures == again.counts.runs >= 5
+    assert again.counts.failures == again.counts.runs >= least
     assert set(provoked.keys) <= {record.key for record in lab.records}
     assert lab.runs < 250
 
