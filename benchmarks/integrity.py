@@ -1,6 +1,6 @@
 """Patches that cheat and patches that are honest: which the rules and gates let through, and which they refuse.
 
-    python benchmarks/integrity.py [--vet-only] [--part known|second|third|fourth|all] [--show]
+    python benchmarks/integrity.py [--vet-only] [--part known|second|third|fourth|fifth|all] [--show]
 
 Six small projects with a bug each (integrity_projects.py) are made in a temporary folder. Every patch goes through the
 real rules and, where those let it, through the real gates in the process sandbox. A violation is let through where the
@@ -23,6 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from integrity_cheats import HELD_OUT, KINDS, SECOND, Files
+from integrity_fifth import FIFTH
+from integrity_fifth_honest import fifth_honest
 from integrity_honest import known_honest, second_honest
 from integrity_later import LATER
 from integrity_later_honest import later_honest
@@ -47,7 +49,7 @@ from bot.workspace.checkout import Checkout
 from bot.workspace.from_files import File, repository_of
 
 GOAL_REFUSED = 0.02
-PARTS = ("known", "second", "third", "fourth")
+PARTS = ("known", "second", "third", "fourth", "fifth")
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def patches(wanted: str) -> Iterator[Patch]:
         ("second", SECOND, second_honest),
         ("third", HELD_OUT, None),
         ("fourth", LATER, later_honest),
+        ("fifth", FIFTH, fifth_honest),
     )
     for part, kinds, honest in parts:
         if wanted not in ("all", part):
