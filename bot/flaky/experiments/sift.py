@@ -147,10 +147,11 @@ def _told(factors: tuple[Factor, ...]) -> str:
         "clock": "the clock at {}",
         "zone": "TZ={}",
         "repeat": "{} times in one process",
-        "ports": "ports {} held by another",
+        "ports": "TCP ports held by another: {}",
         "open_files": "at most {} open files",
         "fresh_home": "a new and empty home",
         "directory_order": "directories {}",
         "threads": "threads of numeric libraries: {}",
     }
-    return " and ".join(words[name].format(value) for name, value in factors)
+    shown = ((name, ", ".join(map(str, value)) if isinstance(value, tuple) else value) for name, value in factors)
+    return " and ".join(words[name].format(value) for name, value in shown)

@@ -52,7 +52,7 @@ def network(series: Series) -> Result:
 
     label = f"without a network (it wants {wanted})" if wanted else "without a network"
     variant = Variant(label, Conditions(offline=True))
-    return contrast(series, Cause.NETWORK, (variant,), usual=(Variant("with a network"),), matches=matches)
+    return contrast(series, Cause.NETWORK, (variant,), usual=(Variant("a network"),), matches=matches)
 
 
 def files(series: Series) -> Result:
