@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ class Claim:
 def claims(ledger: Ledger) -> Mapping[int, Claim]:
     """By number of the test; those that never failed are not told.
 
-    A pull request is one source, however often it ran. A branch is one source a commit; commits in a row that fail are
-    one failure, for a break that is mended later looks like that.
+    A pull request is one source, however often it ran, and none where it failed as its branch had just done. A branch
+    is one source a commit; commits in a row that fail are one failure: so looks a break that is mended later.
     """
     runs = sorted((run for run in ledger.runs if run.base and run.complete), key=lambda run: (run.at, run.key))
     sources: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -72,7 +73,7 @@ def _failures(
     rows: Mapping[tuple[str, str], list[Run]],
     places: Mapping[int, int],
 ) -> int:
-    changes = {run.group for run in failing if is_change(run.group)}
+    changes = {run.group for run in failing if is_change(run.group) and not _inherited(number, run, rows)}
     in_rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for run in failing:
         if not is_change(run.group):
@@ -86,3 +87,16 @@ def _failures(
         )
         most[group] = max(most[group], breaks)
     return len(changes) + sum(most.values())
+
+
+def _inherited(number: int, run: Run, rows: Mapping[tuple[str, str], list[Run]]) -> bool:
+    """Whether the newest run of a branch before this one failed too: the change took over what it began from."""
+    for (_, environment), row in rows.items():
+        if environment != run.environment:
+            continue
+        for before in reversed(row[: bisect_right(row, run.at, key=lambda other: other.at)]):
+            if number in before.mask:
+                if before.failed >> number & 1:
+                    return True
+                break
+    return False

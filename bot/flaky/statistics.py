@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from bot.flaky.types import Counts, Interval
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+_REMEMBERED = 10_000  # bounds: a suite has many tests and few different counts
 _HALVINGS = 60  # of an interval in [0, 1]: below what a float can tell
 _TERMS = 10_000  # of a continued fraction that converges in about sqrt(max(a, b)) of them
 _CONVERGED = 1e-15
@@ -36,6 +38,7 @@ def clopper_pearson(counts: Counts, confidence: float = CONFIDENCE) -> Interval:
     return Interval(lower_bound(counts, one_sided), upper_bound(counts, one_sided))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def lower_bound(counts: Counts, confidence: float = CONFIDENCE) -> float:
     """One-sided Clopper-Pearson lower bound: under a lower rate so many failures are seen in at most 1 - confidence."""
     n, k = counts.runs, counts.failures
@@ -46,6 +49,7 @@ def lower_bound(counts: Counts, confidence: float = CONFIDENCE) -> float:
     return _root(lambda rate: binomial_tail(k, n, rate) - (1 - confidence))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def upper_bound(counts: Counts, confidence: float = CONFIDENCE) -> float:
     """One-sided Clopper-Pearson upper bound: under a higher rate so few failures are seen in at most 1 - confidence."""
     n, k = counts.runs, counts.failures
