@@ -15,6 +15,7 @@ from bot.errors import ConfigError
 
 CONFIG_PATH = ".github/grokfix.yml"
 MODES = ("all", "claim", "analyze", "publish")
+MOST_SHARDS = 20
 ENGINES = ("auto", "model", "search")
 OUTCOMES = ("repaired", "needs_review", "gave_up", "not_reproduced", "flaky", "no_failures", "stopped")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
@@ -62,6 +63,7 @@ class ActionInputs:
 
     junit: globs of report files in the workspace. fail_on: outcomes for which the step shall be red.
     bundle: folder that analyze writes and publish reads. trigger: what claim put out, handed on to the other two.
+    shards: into how many jobs a triage is divided, None where none is asked for; shard: which of them this is, from 1.
     """
 
     mode: str = "all"
@@ -79,6 +81,8 @@ class ActionInputs:
     bundle: str = "grokfix-bundle"
     fail_on: tuple[str, ...] = ()
     trigger: str = field(default="", repr=False)
+    shards: int | None = None
+    shard: int = 1
 
 
 def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionInputs]:
@@ -104,6 +108,7 @@ def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionIn
         summary_path=environment.get("GITHUB_STEP_SUMMARY", ""),
     )
     given = reader.given
+    shard, shards = reader.shard("shard")
     inputs = ActionInputs(
         mode=reader.choice("mode", MODES) or "all",
         token=given("github-token"),
@@ -120,6 +125,8 @@ def read_action(environment: Mapping[str, str]) -> tuple[ActionContext, ActionIn
         bundle=given("bundle") or "grokfix-bundle",
         fail_on=reader.outcomes("fail-on"),
         trigger=given("trigger"),
+        shards=shards,
+        shard=shard,
     )
     if reader.faults:
         raise ConfigError("\n".join(reader.faults))
@@ -176,6 +183,20 @@ class _Reader:
         except ValueError:
             self.faults.append(f"input {name} is {value[:100]!r}; it must be {what}")
             return None
+
+    def shard(self, name: str) -> tuple[int, int | None]:
+        """ "2/3" → (2, 3); "3", how many there are, → (1, 3)."""
+        value = self.given(name)
+        match = re.fullmatch(r"(?:([1-9]\d?)/)?([1-9]\d?)", value, re.ASCII)
+        if not value:
+            return 1, None
+        if match is None or int(match[2]) > MOST_SHARDS or int(match[1] or 1) > int(match[2]):
+            self.faults.append(
+                f"input {name} is {value[:100]!r}; it must be a number of shards from 1 to {MOST_SHARDS}, or in analyze "
+                "which of them, for example 1/2"
+            )
+            return 1, None
+        return int(match[1] or 1), int(match[2])
 
     def outcomes(self, name: str) -> tuple[str, ...]:
         values = tuple(filter(None, re.split(r"[\s,]+", self.given(name))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +24,8 @@ from bot.commands.action_site import (
 )
 from bot.commands.compose import scratch_folder, uninterrupted
 from bot.config_action import ActionContext, ActionInputs, read_action
-from bot.errors import ConfigError, ForgeError
+from bot.errors import BotError, ConfigError, ForgeError
+from bot.flaky.types import Shard
 from bot.ports import Forge
 from bot.propose.types import StopReason
 from bot.publish import bundle as bundles
@@ -34,7 +36,7 @@ from bot.publish.progress_comment import ProgressComment
 from bot.result import RunOutcome
 from bot.trigger import claim as claims
 from bot.trigger.ledger import Ledger
-from bot.trigger.types import Claim, Ignored, TriggerKind
+from bot.trigger.types import Claim, Ignored, Triage, TriggerKind
 
 _READ_ONLY = (
     "the token of this job may not write; give the job contents: write and pull-requests: write to have a pull request"
@@ -83,6 +85,8 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
                 raise ConfigError(f"input trigger is of another repository than {context.repository}")
             branch = claim.trigger.default_branch
             with _site(context, inputs, forge, branch) as site:
+                if isinstance(claim.trigger.command, Triage):
+                    return _run_shard(site, claim, files) if inputs.mode == "analyze" else _tell(site, claim, files)
                 return _analyze(site, claim, files) if inputs.mode == "analyze" else _publish(site, claim, files)
     payload = read_event(context.event_path)
     trigger = read_trigger(context, inputs, payload)
@@ -100,6 +104,8 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")
+        if isinstance(taken.trigger.command, Triage):
+            return _triage(site, taken, taken.trigger.command, files)
         if inputs.mode == "claim":
             return 0
         # No ledger counts a step on a fork's code: where a key is at hand, a stranger would spend it.
@@ -147,6 +153,47 @@ def _all(site: Site, claim: Claim, files: StepFiles) -> int:
         bundle = bundles.read(folder, claim, site.redactor.redact, clusters=site.settings.limits.clusters)
         posted = _post(site, claim, bundle, files)
     return max(_status(site, posted), analyzed.exit_code)
+
+
+def _triage(site: Site, claim: Claim, command: Triage, files: StepFiles) -> int:
+    """The claiming part of a triage, and in one job the rest of it too."""
+    from bot.commands.action_history import read_on
+
+    files.output(shards=json.dumps([f"{number + 1}/{command.shards}" for number in range(command.shards)]))
+    with uninterrupted():
+        if command.is_night:
+            read_on(site, claim)
+        if site.inputs.mode == "claim":
+            return 0
+    status = _run_shard(site, claim, files) if command.shards else 0
+    return max(status, _tell(site, claim, files))
+
+
+def _run_shard(site: Site, claim: Claim, files: StepFiles) -> int:
+    from bot.commands.action_triage import run_shard
+
+    command, inputs = claim.trigger.command, site.inputs
+    shards = command.shards if isinstance(command, Triage) else 1
+    if inputs.mode == "analyze" and inputs.shards not in (None, shards):
+        raise ConfigError(f"input shard says {inputs.shards} shards, and the triage was divided into {shards}")
+    folder = bundle_folder(site.context, inputs, fresh=True)
+    try:
+        run_shard(site, claim, Shard(inputs.shard, shards), folder, files)
+    except BotError as error:
+        # In one job what is known already is told all the same; among several, the others go on.
+        say(site.redactor.redact(str(error)))
+        files.summary(job_summary.fault(site.redactor.redact(str(error))))
+        return error.exit_code
+    return 0
+
+
+def _tell(site: Site, claim: Claim, files: StepFiles) -> int:
+    from bot.commands.action_night import publish_night
+
+    folder = bundle_folder(site.context, site.inputs, fresh=False)
+    with uninterrupted():
+        published = publish_night(site, claim, folder, files)
+    return RED if published.outcome.value in site.inputs.fail_on else 0
 
 
 def _analyze(site: Site, claim: Claim, files: StepFiles) -> int:

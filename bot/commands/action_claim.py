@@ -16,7 +16,7 @@ from bot.publish.markers import reply_marker
 from bot.trigger.claim import claim as claim_it
 from bot.trigger.entry import attempt_id
 from bot.trigger.events import EventFacts, parse
-from bot.trigger.types import Answered, Claim, Declined, Ignored, Trigger, TriggerKind
+from bot.trigger.types import Answered, Claim, Declined, Ignored, Triage, Trigger, TriggerKind
 
 
 def read_trigger(context: ActionContext, inputs: ActionInputs, payload: Mapping[str, JsonValue]) -> Trigger | Ignored:
@@ -35,6 +35,7 @@ def read_trigger(context: ActionContext, inputs: ActionInputs, payload: Mapping[
             server_url=context.server_url,
             has_reports=bool(inputs.junit or inputs.log),
             workflow=context.workflow,
+            shards=inputs.shards if inputs.mode == "claim" else None if inputs.shards is None else 1,
         ),
     )
 
@@ -78,6 +79,8 @@ def _begin(site: Site, claim: Claim) -> Claim:
     """Show that somebody is at it: a comment where a person asked, a check run in progress on the commit."""
     if claim.trigger.is_fork and claim.trigger.kind is TriggerKind.STEP:
         return claim  # the token of such a run can only read
+    if isinstance(claim.trigger.command, Triage):
+        return claim  # nobody waits at a commit for it, and its verdicts are no judgement of one
     comment = None
     try:
         if claim.trigger.comment_id is not None:

@@ -97,14 +97,14 @@ def _of_change(site: Site, claim: Claim) -> Material:
     pull request itself changes, whatever its base branch has gained meanwhile."""
     trigger = claim.trigger
     merge = f"refs/pull/{trigger.pull_request}/merge"
-    merged = _fetched(site, [(merge,)])
+    merged = fetched(site, [(merge,)])
     parents = merged.parents("HEAD")
     if len(parents) != 2 or parents[1] != trigger.sha:
         raise ConfigError(
             f"the merge of the pull request is not of its head {trigger.sha[:12]}: it has moved, or conflicts with its "
             "base; ask again when the conflict is solved"
         )
-    repository = _fetched(site, [(merged.head, parents[0])])
+    repository = fetched(site, [(merged.head, parents[0])])
     return Material(repository, None, parents[0], Findings(tested=repository.head, merged_with=parents[0]))
 
 
@@ -113,7 +113,7 @@ def _of_run(site: Site, claim: Claim) -> Material:
     trigger, forge = claim.trigger, site.forge
     run = forge.run(trigger.run_id) if trigger.run_id is not None else None
     if run is None:
-        repository = _fetched(site, [(trigger.sha,)])
+        repository = fetched(site, [(trigger.sha,)])
         return Material(repository, None)
     globs = site.settings.triggers.artifacts
     evidence = collect(forge, run, globs)
@@ -123,11 +123,11 @@ def _of_run(site: Site, claim: Claim) -> Material:
     same = on_base(forge, base, failing, globs)
     good = green.head_sha if green is not None else ""
     tested = evidence.tested_sha if run.event == "pull_request" and evidence.tested_sha != trigger.sha else ""
-    repository = _fetched(site, _choices(tested, trigger, good))
+    repository = fetched(site, _choices(tested, trigger, good))
     if repository.head != trigger.sha and trigger.sha not in repository.parents("HEAD"):
         # A log's word for the commit under test, which the code host does not bear out.
         tested = ""
-        repository = _fetched(site, _choices("", trigger, good))
+        repository = fetched(site, _choices("", trigger, good))
     tested = repository.head if repository.head != trigger.sha else ""
     notes = tuple(_notes(evidence, wanted_merge=run.event == "pull_request", merge=tested))
     findings = Findings(
@@ -153,7 +153,7 @@ def _choices(tested: str, trigger: Trigger, good: str) -> list[tuple[str, ...]]:
     return choices
 
 
-def _fetched(site: Site, choices: Sequence[tuple[str, ...]]) -> Repository:
+def fetched(site: Site, choices: Sequence[tuple[str, ...]]) -> Repository:
     """A repository with the first choice that can be had whole."""
     url = f"{site.forge.server_url}/{site.forge.repository}.git"
     problem: ForgeError | None = None

@@ -15,6 +15,7 @@ from bot.publish.bundle import Refused
 from bot.publish.post import post
 from bot.trigger.entry import Entry
 from bot.trigger.ledger import Ledger
+from bot.trigger.types import Triage
 
 ARTIFACT = "grokfix-bundle"
 """Name under which workflows upload the bundle's folder."""
@@ -27,7 +28,8 @@ _ZIP_LIMIT = 96 << 20
 def recover(site: Site, attempts: Sequence[Entry]) -> None:
     """Publish the bundles of those attempts whose run is over and that nobody ended; what fails is said, and left."""
     try:
-        for entry in Ledger(site.forge, site.clock).abandoned(attempts, site.own, MOST):
+        repairs = [entry for entry in attempts if not isinstance(entry.trigger.command, Triage)]
+        for entry in Ledger(site.forge, site.clock).abandoned(repairs, site.own, MOST):
             _publish(site, entry)
     except ForgeError as error:
         say(f"could not look for unpublished attempts: {error}")

@@ -59,7 +59,11 @@ _MOST_NIGHTS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a session is asked for. history: records of earlier runs, with `scan` where they are CI's."""
+    """What a session is asked for. history: records of earlier runs, with `scan` where they are CI's.
+
+    steps: the commits after `job.good` up to the tested one by first parents, oldest first, where the caller knows
+    them; else they are looked up in the repository.
+    """
 
     session: str
     shard: Shard = Shard()  # noqa: RUF009 (frozen)
@@ -68,6 +72,7 @@ class Request:
     scan: Scan | None = None
     problems: tuple[str, ...] = ()
     group: str = "local"
+    steps: tuple[Step, ...] = ()
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -169,7 +174,7 @@ def _hold(job: Job, request: Request, settings: Settings, tools: Tools) -> Night
         with prepare(there, settings, tools, stages) as ready:
             yield ready.bench
 
-    good, steps = _since(job, tools.repository)
+    good, steps = (job.good, request.steps) if request.steps else _since(job, tools.repository)
     with (
         prepare(replace(job, good=""), settings, tools, stages) as ready,
         BenchLab(

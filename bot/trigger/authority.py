@@ -15,9 +15,9 @@ GITHUBS_OWN = ("github-actions[bot]", "github-merge-queue[bot]")
 def authorise(trigger: Trigger, forge: Forge, settings: TriggerSettings) -> Ignored | Declined | None:
     """None where the event may start something. At most one call for each person behind it.
 
-    A comment or dispatch: its sender needs write. A failed run: both its actor and whoever started it last need write,
-    save on a fork, whose people have none: such a run is diagnosed and nothing is pushed for it. A schedule on the
-    default branch was started by nobody.
+    A comment, dispatch or edit of the dashboard: its sender needs write. A failed run: both its actor and whoever
+    started it last need write, save on a fork, whose people have none: such a run is diagnosed and nothing is pushed
+    for it. A schedule on the default branch was started by nobody.
 
     Bots have no permissions to ask about. They count where `triggers.bots` lists them ("name[bot]", or "name"; only a
     login that ends in [bot], which no person's can, is taken for a bot's), and GitHub's own on the default branch.
@@ -26,12 +26,12 @@ def authorise(trigger: Trigger, forge: Forge, settings: TriggerSettings) -> Igno
     anybody make the bot post as often as they like. Somebody with triage, whom the owners know, is told why.
     """
     match trigger.kind:
-        case TriggerKind.COMMENT | TriggerKind.DISPATCH:
+        case TriggerKind.COMMENT | TriggerKind.DISPATCH | TriggerKind.DASHBOARD:
             return _asker(trigger, forge, settings)
         case TriggerKind.RUN | TriggerKind.STEP:
             return _starters(trigger, forge, settings)
         case TriggerKind.SCHEDULE:
-            return Ignored("nightly triage of flaky tests is not part of this version")
+            return None
 
 
 def _asker(trigger: Trigger, forge: Forge, settings: TriggerSettings) -> Declined | None:

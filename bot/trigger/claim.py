@@ -23,6 +23,7 @@ from bot.trigger.types import (
     Ignored,
     OwnRun,
     Stop,
+    Triage,
     Trigger,
     TriggerKind,
     WrongCommand,
@@ -52,13 +53,13 @@ def claim(
         return resolved
     if refusal := _refused_now(trigger, resolved, forge, settings.triggers):
         return refusal
-    asked = resolved.kind in {TriggerKind.COMMENT, TriggerKind.DISPATCH}
+    asked = resolved.kind in {TriggerKind.COMMENT, TriggerKind.DISPATCH, TriggerKind.DASHBOARD}
     wanted = Claim(
         trigger=resolved,
         attempt=attempt_id(resolved, own),
         run_url=own.url,
         diagnosis_only=(resolved.is_fork and resolved.kind is not TriggerKind.COMMENT)
-        or isinstance(resolved.command, Explain | Flaky),
+        or isinstance(resolved.command, Explain | Flaky | Triage),
         asked=asked,
     )
     if resolved.is_fork and resolved.kind is TriggerKind.STEP:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.trigger.types import Claim, Explain, Flaky, OwnRun, Test, Trigger, TriggerKind
+from bot.trigger.types import Claim, Explain, Flaky, OwnRun, Test, Triage, Trigger, TriggerKind
 
 
 class State(StrEnum):
@@ -51,7 +51,7 @@ def attempt_id(trigger: Trigger, own: OwnRun) -> str:
     match trigger.kind:
         case TriggerKind.COMMENT:
             parts: tuple[int | None, ...] = (trigger.comment_id,)
-        case TriggerKind.DISPATCH | TriggerKind.SCHEDULE:
+        case TriggerKind.DISPATCH | TriggerKind.SCHEDULE | TriggerKind.DASHBOARD:
             parts = (own.id,)  # each is a request of its own, whatever it names
         case TriggerKind.RUN | TriggerKind.STEP:
             parts = (trigger.run_id, trigger.run_attempt)
@@ -60,7 +60,8 @@ def attempt_id(trigger: Trigger, own: OwnRun) -> str:
 
 
 def request_kind(trigger: Trigger) -> str:
-    """What two claims on one commit must share to be in each other's way: "repair", "explain", "flaky" or "test"."""
+    """What two claims on one commit must share to be in each other's way: "repair", "explain", "flaky", "test" or
+    "triage", of certain tests its own."""
     match trigger.command:
         case Explain():
             return "explain"
@@ -68,4 +69,7 @@ def request_kind(trigger: Trigger) -> str:
             return "flaky"
         case Test():
             return "test"
+        case Triage():
+            what = (*trigger.command.tests, *trigger.command.quarantine, *trigger.command.release)
+            return f"triage {what}" if what else "triage"
     return "repair"

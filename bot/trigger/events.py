@@ -10,7 +10,7 @@ from bot.ports import JsonValue
 from bot.trigger import grammar
 from bot.trigger.own import MARKER, is_own_branch
 from bot.trigger.payload import Payload, is_ref, quoted
-from bot.trigger.types import Ignored, Trigger, TriggerKind, WrongCommand
+from bot.trigger.types import Ignored, Triage, Trigger, TriggerKind, WrongCommand
 
 RED = ("failure", "timed_out")
 """Conclusions of a run that ask for a repair."""
@@ -29,7 +29,8 @@ class EventFacts:
     """What the runner says beside the payload (GITHUB_*).
 
     sha: GITHUB_SHA, on pull requests the test merge. has_reports: reports of this job's tests were given as inputs.
-    workflow: name of the workflow that this is a run of.
+    workflow: name of the workflow that this is a run of. shards: into how many jobs it divides a triage, None where it
+    is not one for triage.
     """
 
     repository: str
@@ -42,6 +43,7 @@ class EventFacts:
     server_url: str
     has_reports: bool
     workflow: str
+    shards: int | None = None
 
 
 def parse(event: str, payload: Mapping[str, JsonValue], facts: EventFacts) -> Trigger | Ignored:
@@ -131,6 +133,8 @@ def _issue_comment(read: Payload, facts: EventFacts) -> Trigger | Ignored:
 
 
 def _workflow_dispatch(read: Payload, facts: EventFacts) -> Trigger | Ignored:
+    if facts.shards is not None:
+        return _triage(TriggerKind.DISPATCH, read, facts)
     ref, run = (read.text("inputs", name).strip() for name in ("ref", "run-id"))
     tests, hint = read.text("inputs", "tests"), read.text("inputs", "hint")
     if not (ref or run or tests or hint) and facts.has_reports:
@@ -166,9 +170,16 @@ def _push(read: Payload, facts: EventFacts) -> Trigger | Ignored:
 
 
 def _schedule(read: Payload, facts: EventFacts) -> Trigger | Ignored:
-    if not facts.has_reports:
-        return Ignored("the event is a schedule's: nightly triage of flaky tests is not part of this version")
-    return _step(read, facts)
+    return _step(read, facts) if facts.has_reports else _triage(TriggerKind.SCHEDULE, read, facts)
+
+
+def _triage(kind: TriggerKind, read: Payload, facts: EventFacts) -> Trigger | Ignored:
+    tests = grammar.read_arguments(read.text("inputs", "tests"), "")
+    if isinstance(tests, WrongCommand):
+        raise ConfigError(f"the input tests cannot be used: {tests.message}")
+    # Few tests are soon looked at: their runs are not divided.
+    shards = 1 if tests.tests else facts.shards or 1
+    return replace(_trigger(kind, read, facts), workflow=facts.workflow, command=Triage(shards, tests.tests))
 
 
 def _step(read: Payload, facts: EventFacts, ref: str = "", sha: str = "") -> Trigger | Ignored:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.config import RepairLimits, Settings
+from bot.config import Settings
 from bot.errors import ForgeError
 from bot.ports import Clock, Forge
 from bot.trigger import data_branch
@@ -18,7 +18,7 @@ from bot.trigger.data_branch import Read
 from bot.trigger.entry import Entry, State, request_kind
 from bot.trigger.ledger_book import Book
 from bot.trigger.limits import exceeded, exhausted
-from bot.trigger.types import Claim, Fix, OwnRun, Retry, Trigger, TriggerKind
+from bot.trigger.types import Claim, Fix, OwnRun, Retry, Triage, Trigger, TriggerKind
 
 LONGEST_RUN = 6 * 3600.0
 """Seconds after which an attempt that did not end is over whatever its run says: a job may take no longer."""
@@ -99,7 +99,7 @@ class Ledger:
                 if not told:
                     told = True
                     on_taken()
-                fresh = _fresh(taken, own, settings.limits, now)
+                fresh = _fresh(taken, own, settings, now)
                 line = fresh if mine is None else replace(mine, own=own, claim=taken)
                 return book.written((line,)) if line != mine else {}
             return {}
@@ -229,7 +229,11 @@ class Ledger:
         return data_branch.update(self._forge, self._clock, change, message, jitter=self._jitter)
 
 
-def _fresh(claim: Claim, own: OwnRun, limits: RepairLimits, now: float) -> Entry:
+def _fresh(claim: Claim, own: OwnRun, settings: Settings, now: float) -> Entry:
+    command = claim.trigger.command
+    minutes, cost = settings.limits.minutes, settings.limits.cost_usd
+    if isinstance(command, Triage):
+        minutes, cost = settings.triage.minutes * command.shards, 0.0  # no model is asked
     return Entry(
         attempt=claim.attempt,
         state=State.CLAIMED,
@@ -238,8 +242,8 @@ def _fresh(claim: Claim, own: OwnRun, limits: RepairLimits, now: float) -> Entry
         outcome="",
         reason="",
         fingerprints=(),
-        minutes=limits.minutes,
-        cost_usd=limits.cost_usd,
+        minutes=minutes,
+        cost_usd=cost,
         pull_requests=(),
         own=own,
         claim=claim,

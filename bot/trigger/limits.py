@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.config import TriggerLimits
 from bot.trigger.entry import Entry
-from bot.trigger.types import Trigger, TriggerKind
+from bot.trigger.types import Triage, Trigger, TriggerKind
 
 DAY = 86_400.0
 MOST_EXHAUSTED = 200
@@ -21,7 +21,9 @@ def exceeded(entries: Sequence[Entry], trigger: Trigger, limits: TriggerLimits, 
     """Which limit another attempt for `trigger` would break, as a sentence of our own words and numbers; "" = none.
 
     A fork's branch without a known pull request counts as one, or a fork could have a day's runs for one branch.
+    Triage and repairs each have the day for themselves: a night must not use up what repairs may spend.
     """
+    entries = [entry for entry in entries if _is_triage(entry.trigger) is _is_triage(trigger)]
     same = sum(_same_change(entry.trigger, trigger) for entry in entries)
     if same >= limits.per_pull_request:
         return _sentence(f"{same} runs were begun for this pull request", "per_pull_request", limits.per_pull_request)
@@ -66,13 +68,17 @@ def may_repair(
     """
     count = 0
     for entry in entries:
-        if entry.attempt == attempt:
+        if entry.attempt == attempt or _is_triage(entry.trigger):
             continue
         if entry.fingerprints:
             count += fingerprint in entry.fingerprints
         elif entry.outcome != "no_failures" and entry.begun > now - DAY:
             count += _branch(entry.trigger) == _branch(trigger)
     return count < limits.per_fingerprint
+
+
+def _is_triage(trigger: Trigger) -> bool:
+    return isinstance(trigger.command, Triage)
 
 
 def _same_change(one: Trigger, other: Trigger) -> bool:

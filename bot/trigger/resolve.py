@@ -8,20 +8,22 @@ from bot.ports import Forge, PullRequest, WorkflowRun
 from bot.trigger.events import RED, TESTED_EVENTS, refused_run
 from bot.trigger.own import is_own_branch
 from bot.trigger.payload import quoted
-from bot.trigger.types import Ignored, Trigger, TriggerKind
+from bot.trigger.types import Ignored, Triage, Trigger, TriggerKind
 
 
 def resolve(trigger: Trigger, forge: Forge) -> Trigger | Ignored:
     """The trigger with commit, branch, pull request and failed run by the API's word; Ignored where it is outdated.
 
     Calls: a comment 2 (its pull request, the failed runs of its head); a failed run 2 or 3 (the run, its pull request,
-    the branch's head); a step 1 or 2; a dispatch 2 or 3. A comment or dispatch may come without a failed run
-    (`run_id` None): then the tests are run to see what fails.
+    the branch's head); a step 1 or 2; a dispatch 2 or 3; a triage 1. A comment or dispatch may come without a failed
+    run (`run_id` None): then the tests are run to see what fails.
 
     A fork's failed run is taken with the code host's word for its head, for a fork's branch cannot be looked up here.
     """
     if not trigger.default_branch:
         trigger = replace(trigger, default_branch=forge.default_branch())
+    if isinstance(trigger.command, Triage):
+        return _triage(trigger, forge)
     match trigger.kind:
         case TriggerKind.COMMENT:
             return _comment(trigger, forge)
@@ -31,8 +33,16 @@ def resolve(trigger: Trigger, forge: Forge) -> Trigger | Ignored:
             return _run(trigger, forge)
         case TriggerKind.DISPATCH:
             return _dispatch(trigger, forge)
-        case TriggerKind.SCHEDULE:
-            return Ignored("nightly triage of flaky tests is not part of this version")
+        case TriggerKind.SCHEDULE | TriggerKind.DASHBOARD:
+            return _triage(trigger, forge)
+
+
+def _triage(trigger: Trigger, forge: Forge) -> Trigger | Ignored:
+    """The default branch as it is now, whatever commit the event names: that is what gets tested and told of."""
+    sha = forge.branch(trigger.default_branch)
+    if sha is None:
+        return Ignored(f"{forge.repository} has no branch {quoted(trigger.default_branch)}")
+    return replace(trigger, sha=sha, branch=trigger.default_branch, head_repository=forge.repository)
 
 
 def _comment(trigger: Trigger, forge: Forge) -> Trigger | Ignored:

@@ -8,13 +8,15 @@ from typing import TypeAlias
 
 
 class TriggerKind(StrEnum):
-    """STEP: a step after the tests of a push or pull_request run. RUN: `workflow_run`, completed and failed."""
+    """STEP: a step after the tests of a push or pull_request run. RUN: `workflow_run`, completed and failed.
+    SCHEDULE: a night of triage. DASHBOARD: its issue was edited."""
 
     STEP = "step"
     RUN = "workflow_run"
     COMMENT = "comment"
     DISPATCH = "dispatch"
     SCHEDULE = "schedule"
+    DASHBOARD = "dashboard"
 
 
 # --- commands of the /grok grammar ----------------------------------------------------------------------------------
@@ -78,8 +80,27 @@ class WrongCommand:
     message: str
 
 
-Command: TypeAlias = Fix | Explain | Retry | Stop | Flaky | Test | Help
-"""A command that the grammar took."""
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """Triage of the default branch; no command of a comment, but a schedule's, a dispatch's or the dashboard's.
+
+    shards: into how many jobs its runs are divided; 0: nothing is run. tests: node ids of the only ones to look at,
+    () = all. quarantine, release: those that somebody wants put into quarantine, or taken out of it.
+    """
+
+    shards: int = 1
+    tests: tuple[str, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+    @property
+    def is_night(self) -> bool:
+        """Whether the whole suite is looked at, and the history read on."""
+        return self.shards > 0 and not self.tests
+
+
+Command: TypeAlias = Fix | Explain | Retry | Stop | Flaky | Test | Help | Triage
+"""What is asked for: a command that the grammar took, or a triage."""
 
 
 # --- triggers -------------------------------------------------------------------------------------------------------

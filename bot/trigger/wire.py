@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar, assert_never
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from bot.config_action import MOST_SHARDS
 from bot.errors import ConfigError
 from bot.ports import JsonValue
 from bot.trigger import grammar
@@ -30,12 +31,15 @@ from bot.trigger.types import (
     Retry,
     Stop,
     Test,
+    Triage,
     Trigger,
     TriggerKind,
     WrongCommand,
 )
 
 LONGEST_LINE = 64 << 10
+MOST_TICKED, MOST_NODE_ID = 20, 1000
+"""Of one triage: the most tests that are ticked for one thing, the most characters of a test's id."""
 """Characters of one claim or ledger line that are read: the longest command and every name at its limit fit."""
 
 
@@ -57,6 +61,12 @@ def _hint(text: str) -> str:
     return text
 
 
+def _node(test: str) -> str:
+    if any(character < " " for character in test):
+        raise ValueError("must be a test's node id")
+    return test
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -72,6 +82,8 @@ _Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=500)]
 _Tests = Annotated[tuple[Annotated[str, AfterValidator(_test)], ...], Field(max_length=grammar.MOST_TESTS)]
 
 
+_Node = Annotated[str, Field(min_length=1, max_length=MOST_NODE_ID), AfterValidator(_node)]
+_Nodes = Annotated[tuple[_Node, ...], Field(max_length=MOST_TICKED)]
 _Exhausted = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{1,64}|\*)$")]
 
 
@@ -102,7 +114,15 @@ class _Test(_Strict):
     name: Literal["test"]
 
 
-_Command = Annotated[_Fix | _Explain | _Retry | _Flaky | _Test, Field(discriminator="name")]
+class _Triage(_Strict):
+    name: Literal["triage"]
+    shards: Annotated[int, Field(ge=0, le=MOST_SHARDS)]
+    tests: _Nodes
+    quarantine: _Nodes
+    release: _Nodes
+
+
+_Command = Annotated[_Fix | _Explain | _Retry | _Flaky | _Test | _Triage, Field(discriminator="name")]
 
 
 class _Trigger(_Strict):
@@ -205,6 +225,14 @@ def _command_data(command: Command | WrongCommand | None) -> JsonValue:
             return {"name": "flaky", "tests": tests}
         case Test():
             return {"name": "test"}
+        case Triage(shards, tests, quarantine, release):
+            return {
+                "name": "triage",
+                "shards": shards,
+                "tests": tests,
+                "quarantine": quarantine,
+                "release": release,
+            }
         case Stop() | Help() | WrongCommand():
             raise AssertionError(f"{type(command).__name__} needs no attempt and is never claimed")
     assert_never(command)
@@ -293,7 +321,7 @@ def _to_claim(found: _Claim) -> Claim:
     )
 
 
-def _to_command(told: _Fix | _Explain | _Retry | _Flaky | _Test) -> Command:
+def _to_command(told: _Fix | _Explain | _Retry | _Flaky | _Test | _Triage) -> Command:
     match told:
         case _Fix():
             return _to_fix(told)
@@ -305,6 +333,8 @@ def _to_command(told: _Fix | _Explain | _Retry | _Flaky | _Test) -> Command:
             return Flaky(told.tests)
         case _Test():
             return Test()
+        case _Triage():
+            return Triage(told.shards, told.tests, told.quarantine, told.release)
     assert_never(told)
 
 

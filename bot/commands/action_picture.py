@@ -1,0 +1,99 @@
+"""What all carried nights say together, tonight's with them: verdicts, states and weekly rates, made anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.commands.action_history import NIGHTLY, Known
+from bot.commands.action_site import Site
+from bot.evidence.types import TestId
+from bot.flaky.judge import judge
+from bot.flaky.merge import Merged, merge
+from bot.flaky.states import advance
+from bot.flaky.store import Store
+from bot.flaky.types import Finding, Night, State, StateChange, Triage
+from bot.trigger.types import Claim
+
+Weeks = Mapping[TestId, tuple[tuple[str, int, int], ...]]
+"""Per test: Monday's ISO date, ordinary runs, failures; oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """states: before `changes`, which are what this triage and today's date bring about. night: the session that the
+    triage is of, without scan and changes; None where there has been none."""
+
+    triage: Triage
+    states: Mapping[TestId, StateChange]
+    changes: tuple[StateChange, ...]
+    weeks: Weeks
+    night: Night | None
+
+    @property
+    def current(self) -> Mapping[TestId, StateChange]:
+        """The states with the changes."""
+        return {**self.states, **{change.test: change for change in self.changes}}
+
+
+def draw(
+    site: Site,
+    claim: Claim,
+    known: Known,
+    tonight: Sequence[Night] = (),
+    shards: int | None = None,
+    problems: Sequence[str] = (),
+) -> Picture:
+    """The picture as of `tonight`'s shards (of `shards`), or where there are none of the newest session carried.
+
+    What an experiment proved on an earlier night holds until the test counts as fixed or is examined again.
+    """
+    now = site.clock.now()
+    session = _session(known, tonight, shards)
+    of_session = None if session is None else session.night
+    nights = known.nights if of_session is None else (*known.nights, of_session)
+    with Store.open(site.scratch / "history.db", site.clock, retention_days=site.settings.triage.kept_days) as store:
+        for night in nights:
+            store.add(night)
+        states = store.states()
+        fixed = {test: change.at for test, change in states.items() if change.state is State.FIXED}
+        triage = judge(
+            store.records(),
+            session="" if of_session is None else of_session.session,
+            commit=claim.trigger.sha if of_session is None else of_session.commit,
+            environment="" if of_session is None else of_session.environment,
+            at=now if of_session is None else of_session.at,
+            findings=_findings(nights, fixed),
+            regressions=() if of_session is None else of_session.regressions,
+            scan=known.scan,
+            shards=() if session is None else session.shards,
+            lost=() if session is None else session.lost,
+            problems=(*problems, *known.problems, *(() if of_session is None else of_session.problems)),
+            repaired=fixed,
+        )
+        weeks = {
+            test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in told)
+            for test, told in store.weeks([verdict.test for verdict in triage.verdicts]).items()
+        }
+    return Picture(triage, states, advance(triage, states, now), weeks, of_session)
+
+
+def _session(known: Known, tonight: Sequence[Night], shards: int | None) -> Merged | None:
+    if tonight:
+        return merge(tonight, shards)
+    sessions = [night for night in known.nights if night.session.startswith(NIGHTLY)]
+    return merge(sessions) if sessions else None
+
+
+def _findings(nights: Sequence[Night], fixed: Mapping[TestId, float]) -> tuple[Finding, ...]:
+    """Of each test the newest that proved something, else the newest; none from before its fix."""
+    found: dict[TestId, Finding] = {}
+    for night in sorted(nights, key=lambda night: night.at):
+        for finding in night.findings:
+            if night.at > fixed.get(finding.test, 0.0) and (finding.proofs or not _proved(found.get(finding.test))):
+                found[finding.test] = finding
+    return tuple(found.values())
+
+
+def _proved(finding: Finding | None) -> bool:
+    return finding is not None and bool(finding.proofs)
