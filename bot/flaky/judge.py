@@ -5,7 +5,7 @@ In this order, the first that holds:
 1. broken: a regression shown by interleaved runs; it fails in every ordinary run at its bad commit.
 2. flaky or environment-dependent: an experiment proved a cause.
 3. environment-dependent: one outcome in each environment, another one in another, at one commit.
-4. broken: the newest ordinary runs all fail, `STREAK` of them or more, in one way, more than it ever did before.
+4. broken: the newest runs all fail, `STREAK` of them or more, in one way, and before it was another matter (Fisher).
 5. flaky: both outcomes at one commit in one environment (of a change only: not unless it failed elsewhere too).
 6. infrastructure: it was only seen in runs in which most tests failed.
 7. suspect: it fails at the newest commit, had both outcomes in one pull request only, fails when provoked, or fails in

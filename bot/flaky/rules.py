@@ -45,7 +45,10 @@ class Rules:
         self._lines: defaultdict[str, list[Run]] = defaultdict(list)  # by environment: ordinary runs outside changes
         self._commits: defaultdict[str, list[Run]] = defaultdict(list)
         self._rosters: defaultdict[str, dict[int, tuple[Mask, int]]] = defaultdict(dict)  # with how many runs had it
+        self._shaken: defaultdict[str, list[Run]] = defaultdict(list)  # at the newest commit, not ordinary
         for run in sorted(ledger.runs, key=lambda run: (run.at, run.key)):
+            if not run.base and run.commit == commit:
+                self._shaken[run.environment].append(run)
             if not (run.base and run.complete):
                 continue
             if not is_change(run.group):
@@ -130,21 +133,26 @@ class Rules:
         )
 
     def _broken(self, case: Case) -> Word | None:
-        """Fails every time, up to the newest commit."""
+        """Fails every time, up to the newest commit; runs in other orders and the like count too, where all failed."""
         if case.number is None or not case.tally.counts.failures:
             return None
         for environment, line in sorted(self._lines.items()):
             streak = self._streak(line, case.number)
-            if len(streak) < STREAK or not any(run.commit == self._commit for run in streak):
+            if not any(run.commit == self._commit for run in streak):
+                continue
+            shaken = [run for run in self._shaken[environment] if case.number in run.mask]
+            if not all(run.failed >> case.number & 1 for run in shaken):
+                shaken = []
+            if (length := len(streak) + len(shaken)) < STREAK:
                 continue
             here = self._by_environment(case.number)[environment]
             before = Counts(here.runs - len(streak), here.failures - len(streak))
-            keys = {run.key for run in streak}
+            keys = {run.key for run in (*streak, *shaken)}
             ways = {f.fingerprint for run, f in self._ledger.failures[case.number] if f is not None and run.key in keys}
-            told = f"failed in its last {len(streak)} runs in {environment}, since {_short(streak[-1].commit)}"
+            told = f"failed in its last {length} runs in {environment}, since {_short(streak[-1].commit)}"
             passes = case.tally.counts.runs - case.tally.counts.failures
             if before.runs > before.failures:
-                p_value = fisher_exact(before, Counts(len(streak), len(streak)))
+                p_value = fisher_exact(before, Counts(length, length))
                 if p_value > _LIKELY:
                     continue
                 told += f"; before, {_of(before)} (Fisher's p = {p_value:.2g})"

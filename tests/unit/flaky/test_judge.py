@@ -99,6 +99,17 @@ def regression(at_good: Counts, at_bad: Counts, p_value: float) -> Regression:
             Kind.SUSPECT,
             "",
         ),
+        # what fails in every order too needs no five ordinary runs; what passes in one does
+        (
+            lambda: [*reruns(HEAD, SUITE, "f", suspect="a"), *reruns(HEAD, SUITE, "ffff", suspect="a", base=False)],
+            Kind.BROKEN,
+            "last 5 runs in box",
+        ),
+        (
+            lambda: [*reruns(HEAD, SUITE, "f", suspect="a"), *reruns(HEAD, SUITE, "ffpff", suspect="a", base=False)],
+            Kind.SUSPECT,
+            "fails at head",
+        ),
         # it fails every time, but never in the same way
         (
             lambda: [
