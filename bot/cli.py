@@ -147,6 +147,11 @@ def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workflow", action="append", default=[], metavar="NAME", help="workflow to follow (default: those with tests)"
     )
+    parser.add_argument(
+        "--triage",
+        action="store_true",
+        help="write .github/workflows/grokfix-triage.yml instead: flaky tests, every night",
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
     parser.add_argument("--force", action="store_true", help="replace a workflow of grokfix's that is there")
 

@@ -14,6 +14,7 @@ from bot.errors import ConfigError, ForgeError
 from bot.publish.untrusted import log, one_line
 from bot.setup.files import (
     SETTINGS_PATH,
+    TRIAGE_PATH,
     WORKFLOW_PATH,
     Mode,
     Paste,
@@ -21,6 +22,7 @@ from bot.setup.files import (
     secrets_of,
     settings_text,
     step_to_paste,
+    triage_text,
     workflow_text,
 )
 from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action
@@ -40,6 +42,8 @@ _ABOUT = {
 def execute(options: argparse.Namespace) -> int:
     """0 when everything was written or shown; otherwise nothing was written."""
     root = locate(Path(options.path)).root
+    if options.triage:
+        return _triage(root, options)
     found = read_workflows(root)
     for problem in found.unreadable:
         print(f"Left out: {log(one_line(problem))}", file=sys.stderr)
@@ -62,6 +66,26 @@ def execute(options: argparse.Namespace) -> int:
     if mode is Mode.STEP:
         _show(step_to_paste(testing[0] if testing else None, action, secrets))
     _next_steps(tuple(texts), mode, secrets)
+    return 0
+
+
+def _triage(root: Path, options: argparse.Namespace) -> int:
+    """The workflow of the nightly triage, beside whatever there is."""
+    if options.mode or options.workflow:
+        raise ConfigError("--triage writes a workflow of its own, so that --mode and --workflow have no say in it")
+    environment = config.process_environment()
+    settings = settings_of(root, environment)
+    texts = {TRIAGE_PATH: triage_text(settings, our_action(_commit(environment)))}
+    if not (root / SETTINGS_PATH).exists():
+        texts[SETTINGS_PATH] = settings_text()
+    write_files(root, texts, force=options.force)
+    for path in texts:
+        print(f"Wrote {path}")
+    print("\nThen:")
+    print("1. Settings → Actions → General: allow “Allow GitHub Actions to create and approve pull requests”;")
+    print("   it is needed for putting a test into quarantine.")
+    print(f"2. Merge {' and '.join(texts)} into the default branch: schedules work from there alone.")
+    print("3. Start it once by hand (Actions → grokfix triage → Run workflow), or wait for the night.")
     return 0
 
 

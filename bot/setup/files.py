@@ -16,10 +16,13 @@ from bot.setup.pins import pins
 from bot.setup.workflows import Job, Step, Workflow
 
 WORKFLOW_PATH = ".github/workflows/grokfix.yml"
+TRIAGE_PATH = ".github/workflows/grokfix-triage.yml"
 SETTINGS_PATH = ".github/grokfix.yml"
 SECRET = "XAI_API_KEY"  # noqa: S105 (the secret's name)
 SPARE_MINUTES = 15
 """What a job needs beside limits.minutes: the image, fetching, the report."""
+SHARDS = 2
+"""Jobs among which a night of triage is divided where nobody says otherwise."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JUNIT = re.compile(r"--junit-?xml[= ]['\"]?([\w./*-]+)")
@@ -96,6 +99,22 @@ def workflow_text(
     }
     # in one pass: a workflow's name may itself look like one of these marks
     return re.sub("|".join(values), lambda match: values[match[0]], _template(f"{mode}.yml"))
+
+
+def triage_text(settings: Settings, action: str, shards: int = SHARDS) -> str:
+    """`.github/workflows/grokfix-triage.yml`. action: text after `uses: ` for grokfix. shards: jobs a night, from 1."""
+    known = pins()
+    # No model is asked, so that no key is passed: only what set-up needs.
+    named = dict.fromkeys(name for suite in settings.suites for name in suite.setup_secrets if _NAME.fullmatch(name))
+    values = {
+        "__GROKFIX__": action,
+        "__MINUTES__": str(int(settings.triage.minutes) + SPARE_MINUTES),
+        "__SHARDS__": str(shards),
+        "__ENVIRONMENT__": _indented(_environment(Secrets(others=tuple(named))), 8),
+        "__UPLOAD_ARTIFACT__": known["actions/upload-artifact"].uses,
+        "__DOWNLOAD_ARTIFACT__": known["actions/download-artifact"].uses,
+    }
+    return re.sub("|".join(values), lambda match: values[match[0]], _template("triage.yml"))
 
 
 def step_to_paste(

@@ -10,7 +10,16 @@ import pytest
 import yaml
 
 from bot import process
-from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH, Mode, Secrets, step_to_paste, workflow_text
+from bot.config import Settings, SuiteSettings
+from bot.setup.files import (
+    SETTINGS_PATH,
+    WORKFLOW_PATH,
+    Mode,
+    Secrets,
+    step_to_paste,
+    triage_text,
+    workflow_text,
+)
 from bot.setup.pins import ACTION_REPOSITORY, TAG, our_action, pins
 from bot.setup.settings import read_settings
 from bot.setup.workflows import Workflow, read_workflow, read_workflows
@@ -46,6 +55,7 @@ def pasted() -> str:
 
 
 MORE_KEYS = Secrets("HOUSE_KEY", ("GATEWAY_KEY", "INDEX_TOKEN"))
+WITH_SECRETS = Settings(suites=(SuiteSettings(name="default", setup_secrets={"INDEX_TOKEN": b""}),))
 GENERATED = {
     "three-jobs-by-tag": workflow_text(Mode.THREE_JOBS, ["tests"], our_action(None), 30),
     "three-jobs-by-commit": workflow_text(Mode.THREE_JOBS, ["tests", "a: [b]"], our_action(SHA), 30),
@@ -53,6 +63,8 @@ GENERATED = {
     "one-job-by-commit": workflow_text(Mode.ONE_JOB, ["tests"], our_action(SHA), 30),
     "three-jobs-more-keys": workflow_text(Mode.THREE_JOBS, ["tests"], our_action(SHA), 30, MORE_KEYS),
     "one-job-more-keys": workflow_text(Mode.ONE_JOB, ["tests"], our_action(SHA), 30, MORE_KEYS),
+    "triage-by-tag": triage_text(Settings(), our_action(None)),
+    "triage-more-secrets": triage_text(WITH_SECRETS, our_action(SHA), 5),
     "step": pasted(),
 }
 
