@@ -9,11 +9,11 @@ from bot.flaky.experiments.series import Effort, Suspect
 from bot.flaky.types import Cause
 from tests.zoo_runs import ZOO, truths, zoo_lab
 
-# A proof of three runs a trial: the test is of the way through a real sandbox, the counts are the benchmark's matter.
-EFFORT = Effort(look=2, proof=3, cheap_proof=3)
+# A proof of two runs a trial: the test is of the way through a real sandbox, the counts are the benchmark's matter.
+EFFORT = Effort(look=2, proof=2, cheap_proof=2)
 
 
-@pytest.mark.parametrize("name", ["brittle", "hash_order"])
+@pytest.mark.parametrize("name", ["brittle"])
 def test_the_cause_is_proven_in_a_real_sandbox(name: str) -> None:
     ((test, truth),) = truths()[name].items()
     with zoo_lab(name) as lab:
@@ -22,7 +22,7 @@ def test_the_cause_is_proven_in_a_real_sandbox(name: str) -> None:
     assert [proof.cause.value for proof in finding.proofs] == [truth.cause]
     proof = finding.proofs[0]
     assert [setter.node_id for setter in proof.setters] == list(truth.setters)
-    assert [trial.counts.failures for trial in proof.trials[:3]] == [3, 0, 3]
+    assert [trial.counts.failures for trial in proof.trials[:3]] == [2, 0, 2]
     assert {key for trial in proof.trials for key in trial.keys} <= keys
 
 
