@@ -54,7 +54,9 @@ def choose(
             picked |= {inside[0], *near}
         elif inside and not picked <= {*inside}:
             return None
-    return picked.pop() if len(picked) == 1 else None
+    if len(picked) != 1 or (between is not None and not picked <= {*between}):
+        return None
+    return picked.pop()
 
 
 def _is_label(lines: Sequence[str], position: int, section: str) -> bool:

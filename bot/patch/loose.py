@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.patch.drafts import DraftLine, HunkDraft
+from bot.patch.indenting import carry
 from bot.patch.matching import Tolerance, key, within
-from bot.patch.splices import Splice, carry
+from bot.patch.splices import Splice
 
 DOTS = re.compile(r"\s*(?:#|//|/\*|--)?\s*(?:\.{3}|…)")
 _SOFT = re.compile(r"\s*(?:#|//|/?\*|--|<!--|$)")
@@ -236,10 +237,10 @@ class _Loose:
         old = [line for line in changed if line.kind == "-"]
         pairs = [(self.body[index], self.lines[position]) for index, position in (*place.above, *place.below)]
         pairs += [(line, self.lines[place.at + offset]) for offset, line in enumerate(old)]
-        added = carry(pairs, [line.text for line in changed if line.kind == "+"])
+        added = carry(pairs, [line.text for line in changed if line.kind == "+"], self.lines)
         if added is None:
             return None
         end_is_open: bool | None = None
         for line in changed:
             end_is_open = (line.kind == "+") if line.unterminated else end_is_open
-        return Splice(place.at, place.at + len(old), tuple(added), end_is_open)
+        return Splice(place.at, place.at + len(old), added, end_is_open)

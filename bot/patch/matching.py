@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
-_TAB = 8
+from bot.patch.indenting import indentation, width
+
 _MOST_LINES_FOR_LIKENESS = 4000
 _QUOTED_LINES = 25
 _QUOTED_CHARACTERS = 200
@@ -80,11 +81,6 @@ def quoted(lines: Sequence[str], first: int | None = None) -> str:
     return "\n".join(shown)
 
 
-def indentation(line: str) -> str:
-    """The blanks a line begins with."""
-    return line[: len(line) - len(line.lstrip(" \t"))]
-
-
 def within(lines: Sequence[str], found: Sequence[int], section: str) -> tuple[int, ...]:
     """Places within the block that the hunk's section line opens, if that line stands in the file once."""
     label = section.strip()
@@ -93,86 +89,11 @@ def within(lines: Sequence[str], found: Sequence[int], section: str) -> tuple[in
     heads = [index for index, line in enumerate(lines) if line.strip().startswith(label)]
     if len(heads) != 1:
         return ()
-    depth = len(indentation(lines[heads[0]]).expandtabs())
+    depth = width(indentation(lines[heads[0]]))
     end = len(lines)
     for index in range(heads[0] + 1, len(lines)):
         line = lines[index]
-        if line.strip() and line.strip()[0] not in ")]}" and len(indentation(line).expandtabs()) <= depth:
+        if line.strip() and line.strip()[0] not in ")]}" and width(indentation(line)) <= depth:
             end = index
             break
     return tuple(start for start in found if heads[0] <= start < end)
-
-
-class Reindent:
-    """Carries the indentation of a hunk over to the file's: learned from pairs of matching lines."""
-
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """pairs: (line of the hunk, the same line in the file); blank ones teach nothing."""
-        self.known: dict[str, str] = {}
-        self.consistent = True
-        for hunk_line, file_line in pairs:
-            if not hunk_line.strip():
-                continue
-            ours, theirs = indentation(hunk_line), indentation(file_line.removeprefix("\ufeff"))
-            if self.known.setdefault(ours, theirs) != theirs:
-                self.consistent = False
-
-    @property
-    def identity(self) -> bool:
-        return all(ours == theirs for ours, theirs in self.known.items())
-
-    def line(self, text: str) -> str | None:
-        """An added line with the file's indentation; None where the pairs do not tell what it is."""
-        if not text or self.identity:
-            return text
-        ours = indentation(text)
-        if not text.strip():
-            # Blanks alone: whether they were moved with the rest shows in their kind only.
-            return self._converted(ours)
-        if ours in self.known:
-            return self.known[ours] + text[len(ours) :]
-        anchors = sorted(self.known.items(), key=lambda item: abs(_width(item[0]) - _width(ours)))
-        shifts = {_width(theirs) - _width(known) for known, theirs in anchors}
-        tabs = any("\t" in theirs for theirs in self.known.values())
-        if not tabs and len(shifts) == 1 and "\t" not in ours:
-            width = _width(ours) + shifts.pop()
-            return " " * width + text[len(ours) :] if width >= 0 else None
-        converted = self._converted(ours)
-        return None if converted is None else converted + text[len(ours) :]
-
-    def _converted(self, ours: str) -> str | None:
-        """Blanks as tabs or tabs as blanks, where all pairs agree on how many make one."""
-        unit = self._spaces_per_tab()
-        if unit and ours.strip(" ") == "" and len(ours) % unit == 0:
-            return "\t" * (len(ours) // unit)
-        unit = self._spaces_per_level()
-        levels = ours.rstrip(" ")  # blanks behind tabs align, and stay
-        if unit and levels and set(levels) == {"\t"}:
-            return " " * (unit * len(levels)) + ours[len(levels) :]
-        return None
-
-    def _spaces_per_tab(self) -> int | None:
-        """Where the hunk has blanks and the file tabs: blanks a tab."""
-        return _ratio((len(ours), len(theirs)) for ours, theirs in self._mixed(" ", "\t"))
-
-    def _spaces_per_level(self) -> int | None:
-        """Where the hunk has tabs and the file blanks: blanks a tab."""
-        return _ratio((len(theirs), len(ours)) for ours, theirs in self._mixed("\t", " "))
-
-    def _mixed(self, of_hunk: str, of_file: str) -> list[tuple[str, str]]:
-        pairs = [(ours, theirs) for ours, theirs in self.known.items() if ours or theirs]
-        good = all(set(ours) == {of_hunk} and set(theirs) == {of_file} for ours, theirs in pairs)
-        return pairs if good else []
-
-
-def _width(blanks: str) -> int:
-    return len(blanks.expandtabs(_TAB))
-
-
-def _ratio(pairs: Iterable[tuple[int, int]]) -> int | None:
-    ratios = set()
-    for many, few in pairs:
-        if few == 0 or many % few:
-            return None
-        ratios.add(many // few)
-    return ratios.pop() if len(ratios) == 1 else None

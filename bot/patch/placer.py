@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.patch.choosing import choose
 from bot.patch.drafts import DraftLine, FileDraft, HunkDraft
+from bot.patch.indenting import Conversion, habit_of
 from bot.patch.loose import DOTS, place_loosely
 from bot.patch.matching import Tolerance, nearest, positions, quoted
-from bot.patch.splices import Splice, join, splices_of, unterminated
+from bot.patch.splices import Splice, join, paired, splices_of, unterminated
 from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
 
-_Placed = tuple[int, list[Splice]]
-"""First line of a hunk in the file, from 0, and what it does there."""
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """First line of a hunk in the file, from 0, and what it does there. equal: all places that its lines fit in."""
+
+    start: int
+    splices: Sequence[Splice]
+    equal: tuple[int, ...] = ()
 
 
 def place(drafts: Sequence[FileDraft], read: Callable[[str], bytes | None]) -> Overlay | Refusal:
@@ -114,7 +122,7 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
     placed = _place_hunks(lines, hunks, path)
     if isinstance(placed, Refusal):
         return placed
-    splices = [splice for _, found in placed for splice in found]
+    splices = [splice for found in placed for splice in found.splices]
     splices.sort(key=lambda splice: (splice.start, splice.end))
     for before, after in pairwise(splices):
         if after.start < before.end or (after.start == before.start and before.end == after.end):
@@ -130,21 +138,48 @@ def _place_hunks(lines: list[str], hunks: Sequence[HunkDraft], path: str) -> lis
     for name, hunk in zip(names, hunks, strict=True):
         placed = _place_hunk(lines, hunk, displacements, name, path)
         found.append(placed)
-        if not isinstance(placed, Refusal) and hunk.claimed is not None:
-            displacements.add(placed[0] - (hunk.claimed - 1))
-    certain = [(index, each[0]) for index, each in enumerate(found) if not isinstance(each, Refusal)]
-    in_order = all(before < after for (_, before), (_, after) in pairwise(certain))
+        if isinstance(placed, _Placed) and hunk.claimed is not None:
+            displacements.add(placed.start - (hunk.claimed - 1))
+    certain = [(index, each) for index, each in enumerate(found) if isinstance(each, _Placed)]
+    in_order = all(before.start < after.start for (_, before), (_, after) in pairwise(certain))
+    for index, each in certain if not in_order else ():
+        # What else was said picked one of equal places, and the order of the hunks says another.
+        against = any((other.start >= each.start) == (i < index) for i, other in certain if i != index)
+        if against and len(each.equal) > 1:
+            return _unclear(names[index], each.equal, [line.text for line in hunks[index].old], path)
+    habit = _habit(lines, [(hunks[index], each.start) for index, each in certain])
     result: list[_Placed] = []
-    for index, each in enumerate(found):
-        placed = each
-        if isinstance(placed, Refusal) and certain and in_order:
-            first = max((start + len(hunks[i].old) for i, start in certain if i < index), default=0)
-            end = min((start - len(hunks[index].old) + 1 for i, start in certain if i > index), default=len(lines))
-            placed = _place_hunk(lines, hunks[index], displacements, names[index], path, range(first, end))
+    for index, alone in enumerate(found):
+        placed = alone
+        if isinstance(placed, Refusal) and certain:
+            before = [other.start + len(hunks[i].old) for i, other in certain if i < index]
+            after = [other.start - len(hunks[index].old) + 1 for i, other in certain if i > index]
+            between = range(max(before, default=0), min(after, default=len(lines))) if in_order else None
+            placed = _place_hunk(lines, hunks[index], displacements, names[index], path, between, habit)
         if isinstance(placed, Refusal):
             return placed
         result.append(placed)
     return result
+
+
+def _habit(lines: Sequence[str], placed: Sequence[tuple[HunkDraft, int]]) -> Conversion | None:
+    """What the placed hunks agree on of tabs and blanks, for those whose own lines do not show it."""
+    found = set()
+    for hunk, start in placed:
+        old = [line.text.strip() for line in hunk.old]
+        if [line.strip() for line in lines[start : start + len(old)]] == old:
+            found.add(habit_of(paired(lines, hunk.lines, start)))
+    found -= {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _unclear(name: str, found: Sequence[int], wanted: Sequence[str], path: str) -> Refusal:
+    where = ", ".join(str(position + 1) for position in found[:8])
+    return Refusal(
+        f"{name} fits in {len(found)} places (lines {where}); add unchanged lines until it fits in one."
+        f" It looks for:\n{quoted(wanted)}",
+        path,
+    )
 
 
 def _place_hunk(
@@ -154,11 +189,13 @@ def _place_hunk(
     name: str,
     path: str,
     between: range | None = None,
+    habit: Conversion | None = None,
 ) -> _Placed | Refusal:
     wanted = [line.text for line in hunk.old]
     if not any(text.strip() for text in wanted):
         if not lines and not any(wanted):
-            return 0, [Splice(0, 0, tuple(line.text for line in hunk.lines if line.kind == "+"), unterminated(hunk))]
+            added = tuple(line.text for line in hunk.lines if line.kind == "+")
+            return _Placed(0, [Splice(0, 0, added, unterminated(hunk))])
         return Refusal(
             f"{name} quotes no line of the file, so its place cannot be known; add unchanged lines before and after",
             path,
@@ -169,18 +206,14 @@ def _place_hunk(
             continue
         start = choose(lines, found, hunk, displacements, between)
         if start is None:
-            where = ", ".join(str(position + 1) for position in found[:8])
-            return Refusal(
-                f"{name} fits in {len(found)} places (lines {where}); add unchanged lines until it fits in one."
-                f" It looks for:\n{quoted(wanted)}",
-                path,
-            )
-        splices = splices_of(lines, hunk.lines, start)
+            return _unclear(name, found, wanted, path)
+        splices = splices_of(lines, hunk.lines, start, habit)
         if splices is not None:
-            return start, splices
+            return _Placed(start, splices, found)
         return Refusal(
-            f"{name} fits at line {start + 1} with another indentation only, and what its added lines need is unclear;"
-            f" copy the file's lines as they are:\n{quoted(lines[start : start + len(wanted)], start + 1)}",
+            f"{name} fits at line {start + 1}, but its indentation is not the file's, and what its added lines need is"
+            f" unclear; indent as the file does, and quote an indented line of it:\n"
+            f"{quoted(lines[start : start + len(wanted)], start + 1)}",
             path,
         )
     if hunk.lines[-1].bare:  # probably a line of what followed the hunk
@@ -188,10 +221,10 @@ def _place_hunk(
         while body and body[-1].bare:
             body.pop()
         shorter = HunkDraft(tuple(body), hunk.claimed, hunk.section)
-        return _place_hunk(lines, shorter, displacements, name, path, between)
+        return _place_hunk(lines, shorter, displacements, name, path, between, habit)
     loosely = place_loosely(lines, hunk)
     if loosely is not None:
-        return loosely
+        return _Placed(*loosely)
     parts = _parts(hunk)
     if len(parts) > 1:
         return _place_parts(lines, parts, name, path)
@@ -220,11 +253,10 @@ def _place_parts(lines: list[str], parts: Sequence[HunkDraft], name: str, path: 
         placed = _place_hunk(lines[floor:], part, (), f"part {number} of {name}", path)
         if isinstance(placed, Refusal):
             return placed
-        start, found = placed
-        splices += [Splice(s.start + floor, s.end + floor, s.lines, s.unterminated) for s in found]
-        first = start + floor if first is None else first
-        floor += start + len(part.old)
-    return first or 0, splices
+        splices += [Splice(s.start + floor, s.end + floor, s.lines, s.unterminated) for s in placed.splices]
+        first = placed.start + floor if first is None else first
+        floor += placed.start + len(part.old)
+    return _Placed(first or 0, splices)
 
 
 def _not_found(lines: list[str], hunk: HunkDraft, wanted: list[str], name: str, path: str) -> Refusal:

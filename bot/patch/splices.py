@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.patch.drafts import DraftLine, HunkDraft
-from bot.patch.matching import Reindent, indentation
+from bot.patch.indenting import Conversion, carry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,17 @@ def join(ended: list[str], terminated: bool, splices: Sequence[Splice]) -> str:
     return "\n".join(result) + ("\n" if final_newline else "")
 
 
-def splices_of(lines: list[str], hunk: Sequence[DraftLine], start: int) -> list[Splice] | None:
-    """The changes of a hunk whose old lines begin at `start`; None where its indentation cannot be carried over."""
-    old = [line for line in hunk if line.kind != "+"]
-    pairs = [(line, lines[start + offset]) for offset, line in enumerate(old)]
-    carried = carry(pairs, [line.text for line in hunk if line.kind == "+"])
-    if carried is None:
+def splices_of(
+    lines: list[str], hunk: Sequence[DraftLine], start: int, habit: Conversion | None = None
+) -> list[Splice] | None:
+    """The changes of a hunk whose old lines begin at `start`; None where its indentation cannot be carried over.
+
+    habit: what other hunks show of tabs and blanks.
+    """
+    moved = carry(paired(lines, hunk, start), [line.text for line in hunk if line.kind == "+"], lines, habit)
+    if moved is None:
         return None
+    carried = iter(moved)
     splices: list[Splice] = []
     position = start
     removed, added = 0, list[str]()
@@ -82,41 +86,10 @@ def splices_of(lines: list[str], hunk: Sequence[DraftLine], start: int) -> list[
     return splices
 
 
-def carry(pairs: Sequence[tuple[DraftLine, str]], added: Sequence[str]) -> Iterator[str] | None:
-    """Added lines with the file's indentation; None where what they need cannot be told.
-
-    pairs: old lines of the hunk, each with the line of the file that it stands for.
-    """
-    solid = [(line, theirs) for line, theirs in pairs if line.text.strip()]
-    lost = [line for line, theirs in solid if line.kind == " " and _short_of_one(line.text, theirs)]
-    if not lost:
-        return _reindented(Reindent([(line.text, theirs) for line, theirs in pairs]), added)
-    # Context without its leading blank, "    x" for "     x": the blank taken for the mark belongs to the text.
-    others = [(line, theirs) for line, theirs in solid if line not in lost]
-    exact = [line for line, theirs in others if line.text.rstrip() == theirs.rstrip()]
-    if len(exact) < len(others):
-        return _reindented(Reindent([(line.text, theirs) for line, theirs in pairs]), added)
-    if any(line.kind == "-" or line.bare or indentation(line.text) for line in exact):
-        # A whole hunk that stood one to the left would have those lines there as well, and would have kept its marks.
-        return iter(added)
-    known = {indentation(theirs) for _, theirs in solid}
-    as_is = {indentation(text) for text in added if text.strip()}
-    if as_is <= known or not as_is:
-        return iter(added)
-    moved = [f" {text}" if text.strip() else text for text in added]
-    return iter(moved) if {indentation(text) for text in moved if text.strip()} <= known else None
-
-
-def _short_of_one(ours: str, theirs: str) -> bool:
-    return f" {ours}".rstrip() == theirs.rstrip()
-
-
-def _reindented(reindent: Reindent, added: Sequence[str]) -> Iterator[str] | None:
-    if not reindent.consistent:
-        return None
-    found = [reindent.line(text) for text in added]
-    known = [text for text in found if text is not None]
-    return iter(known) if len(known) == len(found) else None
+def paired(lines: Sequence[str], hunk: Sequence[DraftLine], start: int) -> list[tuple[DraftLine, str]]:
+    """The old lines of a hunk that begin at `start`, each with the line of the file that it stands for."""
+    old = [line for line in hunk if line.kind != "+"]
+    return list(zip(old, lines[start : start + len(old)], strict=True))
 
 
 def unterminated(hunk: HunkDraft) -> bool:

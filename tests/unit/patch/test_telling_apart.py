@@ -114,3 +114,23 @@ def test_of_two_files_of_a_name_the_one_with_the_quoted_lines_is_meant(origin: O
     origin.commit({"two/rates.py": "a = 1\nb = 2\n"})
     there = Repository.open(origin.root, origin.root.parent / "third").checkout()
     assert isinstance(apply("--- rates.py\n+++ rates.py\n@@ -1,2 +1,2 @@\n a = 1\n-b = 2\n+b = 3\n", there), Refusal)
+
+
+OUT_OF_ORDER = {
+    # Each says exactly where it is, and the order of the hunks says that one of the two is wrong.
+    "a number before a hunk that it follows": START.format(2) + f"@@ -4,3 +4,3 @@\n{LOOP}",
+    "a number behind a hunk that it precedes": f"@@ -24,3 +24,3 @@\n{LOOP}" + START.format(1),
+    "a label before a hunk that it follows": START.format(2) + f"@@ @@ def one(items):\n{LOOP}",
+    "two numbers": f"@@ -24,3 +24,3 @@\n{LOOP}@@ -4,3 +4,3 @@\n{LOOP}",
+}
+
+
+@pytest.mark.parametrize("hunks", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+def test_an_exact_claim_against_the_order_of_the_hunks_is_refused_with_the_places(hunks: str) -> None:
+    refusal = outcome(hunks)
+    assert isinstance(refusal, Refusal) and "fits in 3 places (lines 4, 14, 24)" in refusal.message
+
+
+def test_hunks_that_fit_in_one_place_each_may_come_in_any_order() -> None:
+    found = outcome(START.format(2) + START.format(1))
+    assert found == SOURCE.replace("value = 1\n", "value = 10\n").replace("value = 2\n", "value = 20\n")
