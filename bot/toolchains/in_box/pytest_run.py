@@ -22,6 +22,8 @@ def options() -> list[str]:
         "junit_logging=no",
         "-o",
         "cache_dir=" + os.path.join(settings.CONTROL, "cache"),
+        "-p",
+        "no:grokfix_quarantine",  # a quarantine shows failures as expected: here they count
     ]
 
 
