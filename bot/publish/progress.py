@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.ports import EventKind, JsonValue, Usage
 from bot.publish.fields import count, flag, number, records, text, texts
 from bot.publish.untrusted import bounded, log, one_line
-from bot.publish.words import duration, money, outcome_words, plural, reason_words
+from bot.publish.words import OUTCOMES, duration, money, outcome_words, plural, reason_words
 from bot.verify.types import GateStatus
 
 _MARKS: Mapping[str, str] = {
@@ -113,9 +113,10 @@ class Progress:
         sandbox = _line(data, "sandbox") or "unknown"
         if "isolated" in data and not flag(data, "isolated"):
             sandbox += " (not isolated: the tests run on this machine)"
-        model = f", model {_line(data, 'model')}" if text(data, "model") else ""
+        model = f"model {_line(data, 'model')}, " if text(data, "model") else ""
         version = _line(data, "version")
-        return (f"grokfix {version}: engine {_line(data, 'engine') or 'unknown'}{model}, sandbox {sandbox}",)
+        engine = f"engine {_line(data, 'engine')}, " if text(data, "engine") else ""
+        return (f"grokfix {version}: {engine}{model}sandbox {sandbox}",)
 
     def _evidence(self, data: Mapping[str, JsonValue], verbose: bool) -> tuple[str, ...]:
         clusters = records(data, "clusters")
@@ -214,7 +215,9 @@ class Progress:
         self.gates = {}
         which = f"repair {repair}" if repair else "the run"
         reason = f" ({reason_words(_line(data, 'reason'))})" if text(data, "reason") else ""
-        return (f"{which}: {outcome_words(_line(data, 'outcome'))}{reason}",)
+        # A session that repairs nothing (triage, testgen) has no outcome of a repair: its message says what it came to.
+        said = outcome_words(_line(data, "outcome")) if text(data, "outcome") in OUTCOMES else _line(data, "message")
+        return (f"{which}: {said}{reason}",)
 
 
 def mark(status: str) -> str:
