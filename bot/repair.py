@@ -12,9 +12,8 @@ from bot.errors import ModelError, SandboxError
 from bot.ports import Clock, EventKind, Proposer, Recorder
 from bot.propose.types import Attempt, NoProposal, Proposal, StopReason
 from bot.verify.base import Case
-from bot.verify.bench import SandboxBench
 from bot.verify.judge import judge
-from bot.verify.types import Failing, Gate, Inapplicable, Plausible, Rejected, Unproven, Verdict
+from bot.verify.types import Failing, Gate, Inapplicable, JudgeBench, Plausible, Rejected, Unproven, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +42,21 @@ class BrokenOff:
 
 
 Ending: TypeAlias = Repaired | GaveUp | BrokenOff
+Further: TypeAlias = Callable[[Plausible, Callable[[Gate], None]], Verdict]
+"""Judges on where the judge ended, and tells of each gate when it is decided."""
 
 
 def repair(
     evidence: Evidence,
     case: Case,
     proposer: Proposer,
-    bench: SandboxBench,
+    bench: JudgeBench,
     budget: Budget,
     recorder: Recorder,
     clock: Clock,
+    further: Further | None = None,
 ) -> Ending:
-    """Repair one cluster."""
+    """Repair one cluster. further: gates beyond the judge's that a plausible patch of this cluster has to pass."""
     attempts: tuple[Attempt, ...] = ()
     while budget.allows(len(attempts)):
         began, number = clock.monotonic(), len(attempts) + 1
@@ -72,6 +74,8 @@ def repair(
                 why_no_test=proposal.why_no_test,
                 record=_gate_recorder(recorder, number),
             )
+            if further is not None and isinstance(verdict, Plausible):
+                verdict = further(verdict, _gate_recorder(recorder, number))
         except (ModelError, SandboxError) as error:
             return BrokenOff(attempts, error)
         attempts += (Attempt(proposal, verdict, clock.monotonic() - began),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot import __version__
@@ -36,7 +36,7 @@ CONFIDENT = 0.5
 
 def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
     """Do the job. BotError and Cancelled pass through; what was spent until then is in `tools.budget` and `stages`."""
-    watch = _ModelWatch(tools.recorder)
+    watch = ModelWatch(tools.recorder)
     tools = replace(tools, recorder=watch)
     with reproduce(job, settings, tools, stages) as seen:
         if isinstance(seen, Unusable):
@@ -75,12 +75,12 @@ def _repair_all(seen: Reproduced, job: Job, settings: Settings, tools: Tools, st
         if healed.issuperset(cluster.ids):
             continue
         if len(repairs) >= settings.limits.clusters:
-            repairs.append(_left(cluster, settings.limits.clusters))
+            repairs.append(left_for_another(cluster, settings.limits.clusters))
             continue
         recorder = ForRepair(tools.recorder, number)
         with stages.measure("localize"):
             evidence = seen.evidence(cluster, job.hint)
-        _record_locations(recorder, evidence.locations)
+        record_locations(recorder, evidence.locations)
         with stages.measure("repair"):
             proposer = tools.proposer(seen.bench.runtime, recorder)
             case = Case(cluster, base, settings.protect, seen.is_project)
@@ -88,7 +88,7 @@ def _repair_all(seen: Reproduced, job: Job, settings: Settings, tools: Tools, st
         if isinstance(ending, Repaired):
             accepted.append(ending.verdict)
             healed.update(ending.verdict.healed)
-        result = _repair_result(cluster, ending, base)
+        result = repair_result(cluster, ending, base)
         repairs.append(result)
         recorder.record(
             EventKind.OUTCOME,
@@ -103,11 +103,12 @@ def _repair_all(seen: Reproduced, job: Job, settings: Settings, tools: Tools, st
     with stages.measure("combine"):
         patch, message = _combined(seen, accepted)
     return Result(
-        worst([each.outcome for each in repairs]), tuple(repairs), _reason(repairs), message or _nothing(base), patch
+        worst([each.outcome for each in repairs]), tuple(repairs), reason_of(repairs), message or _nothing(base), patch
     )
 
 
-def _repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult:
+def repair_result(cluster: Cluster, ending: Ending, base: Base) -> RepairResult:
+    """What came of one repair, as it is reported."""
     first = cluster.failures[0]
     attempts = tuple(attempt_result(number, attempt) for number, attempt in enumerate(ending.attempts, 1))
     result = RepairResult(
@@ -171,7 +172,8 @@ def _review(verdict: Plausible, confidence: float | None) -> tuple[StopReason | 
     return None, ""
 
 
-def _left(cluster: Cluster, most: int) -> RepairResult:
+def left_for_another(cluster: Cluster, most: int) -> RepairResult:
+    """A cluster beyond the `most` that one run repairs."""
     return RepairResult(
         cluster.ids,
         cluster.fingerprint,
@@ -208,7 +210,8 @@ def _combined(seen: Reproduced, accepted: list[Plausible]) -> tuple[str | None, 
     return combined.patch.text, ""
 
 
-def _reason(repairs: list[RepairResult]) -> StopReason | None:
+def reason_of(repairs: Sequence[RepairResult]) -> StopReason | None:
+    """Why a run ended as it did: the reason of the first of its worst repairs."""
     outcome = worst([each.outcome for each in repairs])
     return next((each.reason for each in repairs if each.outcome is outcome), None)
 
@@ -223,7 +226,7 @@ def _nothing(base: Base) -> str:
     return f"nothing fails: {passed} of {len(base.report)} tests passed"
 
 
-class _ModelWatch:
+class ModelWatch:
     """Implements Recorder: passes events on, and remembers which model was asked for and which one answered."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -250,7 +253,8 @@ class ForRepair:
         return self._recorder.record(kind, repair=self._number, **data)
 
 
-def _record_locations(recorder: Recorder, locations: tuple[Location, ...]) -> None:
+def record_locations(recorder: Recorder, locations: tuple[Location, ...]) -> None:
+    """The most suspicious ones, for the trace."""
     recorder.record(
         EventKind.LOCATIONS,
         locations=[

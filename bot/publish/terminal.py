@@ -24,7 +24,7 @@ from bot.publish.progress import Progress, mark
 from bot.publish.untrusted import bounded, log, one_line
 from bot.publish.words import duration, outcome_words, plural, reason_words, spent
 from bot.result import RepairResult, Result, RunOutcome, Totals
-from bot.verify.types import Gate, GateName
+from bot.verify.types import FURTHER, Gate, GateName
 from bot.vet.types import Grade
 
 _REFRESH_PER_SECOND = 6
@@ -122,7 +122,7 @@ def _gate_strip(gates: dict[str, str]) -> Text | None:
     if not gates:
         return None
     strip = Text()
-    known = [name.value for name in GateName]
+    known = [name.value for name in GateName if name not in FURTHER]
     for name in [*known, *(name for name in list(gates) if name not in known)]:
         status = gates.get(name, "")
         strip.append(f"{mark(status) if status else '·'} {name}  ", _STATUS_STYLES.get(status, "dim"))

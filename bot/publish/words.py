@@ -43,6 +43,8 @@ GATES: Mapping[str, str] = {
     GateName.MINIMAL: "every hunk is needed",
     GateName.SUITE: "nothing else got worse",
     GateName.STABLE: "it passes every time it is repeated",
+    GateName.CLEAN: "it fails no more, provoked or not, in as many runs as prove it",
+    GateName.REVERTED: "without the fix the failure comes back",
 }
 
 STATUSES: Mapping[str, str] = {

@@ -14,6 +14,7 @@ from bot.toolchains.types import LineHits
 from bot.verify.bench import SandboxBench
 from bot.verify.proof import counted
 from bot.verify.types import Gate, GateName, GateStatus
+from bot.vet.types import Flake
 
 RERUNS = 2
 """Reruns of the failing tests: with the base run that makes three sightings before anything is spent."""
@@ -25,6 +26,7 @@ class Base:
 
     failures: failing in the base run and in every rerun, and wanted. flaky: failing in some runs only, with the
     number of failures in runs. absent: wanted but not failing here, each with what was seen instead.
+    provoked: how often the failing tests failed, in a sentence, where that took a provocation; "" where it took none.
     """
 
     report: TestReport
@@ -37,9 +39,12 @@ class Base:
     flaky: tuple[tuple[TestId, int, int], ...]
     absent: tuple[tuple[TestId, str], ...]
     wanted: tuple[TestCase, ...]
+    provoked: str = ""
 
     def gate(self, targets: Iterable[TestId]) -> Gate:
         """The `reproduced` gate of one repair."""
+        if self.provoked:
+            return Gate(GateName.REPRODUCED, GateStatus.PASSED, self.provoked, self.run_ids)
         count = len(tuple(targets))
         runs = len(self.run_ids)
         evidence = f"{counted(count)} failed in {runs} of {runs} runs at base, with the same exception type each time"
@@ -56,12 +61,13 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged against: one cluster at one base."""
+    """What is judged against: one cluster at one base. flake: set where the cluster fails only sometimes."""
 
     cluster: Cluster
     base: Base
     protect: tuple[str, ...]
     is_project: Callable[[str], bool]
+    flake: Flake | None = None
 
 
 @dataclass(frozen=True, slots=True)

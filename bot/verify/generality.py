@@ -3,38 +3,37 @@
 A patch that answers the one input of the failing test goes green, however it asks for that input: by equality, by a
 table, by a hash, by all(), through a file. What it cannot do is change anything beside. So the failing test is varied,
 one input at a time, and run on the code before and after: where hardly a variant comes out otherwise than before, word
-for word, a person is asked; so he is where an input has no say in the answer any more. It proves nothing against a
-patch: a boundary may be one value wide. Patches that only exchange operators, names and numbers are not asked, they
-have no room for a special case.
+for word, a person is asked. So he is where an input has no say in the answer any more, where the repair holds for one
+length only, for one word or one element, and where the outcome equals another expectation as well. It proves nothing
+against a patch: a boundary may be one value wide. Patches that only exchange operators, names and numbers are not
+asked, they have no room for a special case.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.evidence.failures import read_failure
-from bot.evidence.types import Outcome, TestCase, TestId, TestReport
+from bot.evidence.types import TestCase, TestId, TestReport
 from bot.patch.types import Applied
 from bot.ports import RunResult
 from bot.verify.base import Case
-from bot.verify.bench import SandboxBench
-from bot.verify.types import GateStatus
+from bot.verify.trials import LEAST, Told, Trial, assess
+from bot.verify.types import GateStatus, JudgeBench
 from bot.verify.variants import MARK, Variants, vary
 from bot.vet.subject import Subject
 from bot.vet.syntax import fresh, literals
 
 MOST = 32
 """Variants of one test."""
-LEAST = 3
-"""Variants that must have failed as the target did for their sameness to say anything."""
 SECONDS = 30.0
 """Limit of each of the two runs."""
-_CHANCE = 8
-"""One variant in so many may look like the input to a question that is not exact (a length, a sum, sorted letters)."""
+_PIECE = 2
+"""Characters of a text from which on it tells something."""
 _TARGETS = 3
 """Failing tests of a cluster that are looked at for one that can be varied."""
 
@@ -57,7 +56,7 @@ class Reach:
     runs: tuple[RunResult, ...] = ()
 
 
-def reach(bench: SandboxBench, case: Case, applied: Applied, subject: Subject) -> Reach:
+def reach(bench: JudgeBench, case: Case, applied: Applied, subject: Subject) -> Reach:
     """Run the variants before and after. An empty Reach: no room for a special case, or none for a variant.
 
     A variant of which the second run tells nothing counts as the same: what ends the runner is no repair of anything.
@@ -67,31 +66,20 @@ def reach(bench: SandboxBench, case: Case, applied: Applied, subject: Subject) -
     variants = _variants(case, subject)
     if variants is None:
         return Reach()
-    files = (TestId.from_node_id(variants.path),)
-    before = bench.run(files, {variants.path: variants.text.encode()}, purpose="variants at base", seconds=SECONDS)
+    files, overlay = (TestId.from_node_id(variants.path),), {variants.path: variants.text.encode()}
+    before = bench.run(files, overlay, purpose="variants at base", seconds=SECONDS)
     known = _told(before.report, case)
-    stated = case.cluster.failures[0].exception
-    alike = sum(outcome.is_failure and exception == stated for outcome, exception, _ in known.values())
-    if alike < LEAST:
+    if sum(_alike(told, case) for told in known.values()) < LEAST:
         return Reach()
-    overlay = {**applied.overlay, variants.path: variants.text.encode()}
-    after = bench.run(files, overlay, purpose="variants with the patch", seconds=SECONDS)
+    after = bench.run(files, {**applied.overlay, **overlay}, purpose="variants with the patch", seconds=SECONDS)
     seen = _told(after.report, case)
-    changed = sum(name in seen and seen[name] != told for name, told in known.items())
-    if stuck := _stuck(known, seen):
-        evidence = (
-            f"; but the answer no longer hangs on an input: {stuck} variants of the test with another one get what the "
-            "test expects for its own, where the code had an answer of its own for each before"
-        )
-        return Reach(GateStatus.REVIEW, evidence, (before, after))
-    if changed > len(known) // _CHANCE:
-        evidence = f"; it changes what comes of {changed} of {len(known)} variants of the failing test, too"
-        return Reach(evidence=evidence, runs=(before, after))
-    evidence = (
-        f"; but it changes hardly anything beside the failing test's own input: of {len(known)} variants of the test, "
-        f"each with another input, {len(known) - changed} come out word for word as before"
-    )
-    return Reach(GateStatus.REVIEW, evidence, (before, after))
+    trials = [
+        Trial(made, known[made.name], seen.get(made.name), _alike(known[made.name], case))
+        for made in variants.made
+        if made.name in known
+    ]
+    status, evidence = assess(trials, _own_values(subject))
+    return Reach(status, evidence, (before, after))
 
 
 def _has_room(subject: Subject) -> bool:
@@ -127,30 +115,44 @@ def _variants(case: Case, subject: Subject) -> Variants | None:
     return None
 
 
-_Seen = tuple[Outcome, str, str]
+def _own_values(subject: Subject) -> tuple[object, ...]:
+    """Values new in the source that the failing test holds, too: numbers and texts, and pieces of its texts."""
+    asked = [value for source in subject.failing_sources() for value in literals(source)]
+    texts = [value.casefold() for value in asked if isinstance(value, str) and len(value) >= _PIECE]
+    found: list[object] = []
+    for file in subject.source():
+        said = {
+            id(part) for node in ast.walk(file.tree_after) if isinstance(node, ast.Raise) for part in ast.walk(node)
+        }
+        said |= {id(node.value) for node in ast.walk(file.tree_after) if isinstance(node, ast.Expr)}
+        for node in fresh(file.tree_before, file.tree_after, ast.Constant):
+            value = node.value
+            if id(node) in said or isinstance(value, bool) or value is None:
+                continue
+            if not isinstance(value, str):
+                found += [value] if value in asked else []
+            elif _is_piece(value.casefold(), texts):
+                found.append(value)
+    return tuple(found)
 
 
-def _stuck(known: Mapping[str, _Seen], seen: Mapping[str, _Seen]) -> int:
-    """Variants of one input that all came out differently before and that all pass now; 0 where there is no such input.
-
-    A condition on one input with a literal for its answer: beside that input it changes much, and all to one value.
-    """
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in known:
-        groups[name.partition(MARK)[2].partition("_")[0]].append(name)
-    for names in groups.values():
-        answers = {known[name][2].partition("\n")[0] for name in names if known[name][0].is_failure}
-        passing = all(name in seen and seen[name][0] is Outcome.PASSED for name in names)
-        if passing and len(answers) == len(names) >= LEAST:
-            return len(names)
-    return 0
+def _is_piece(value: str, texts: Sequence[str]) -> bool:
+    """A piece of a text of the test, or such a text and more; a word that stands there alone is a name of something."""
+    if len(value) < _PIECE or not any(letter.isalnum() for letter in value):
+        return False
+    return any((value in text or text in value) and not (value == text and text.isidentifier()) for text in texts)
 
 
-def _told(report: TestReport | None, case: Case) -> dict[str, _Seen]:
+def _alike(told: Told, case: Case) -> bool:
+    outcome, exception, _ = told
+    return outcome.is_failure and exception == case.cluster.failures[0].exception
+
+
+def _told(report: TestReport | None, case: Case) -> dict[str, Told]:
     """What each variant came to, by its name: outcome, exception, message without addresses."""
-    return {seen.id.name: _seen(seen, case) for seen in report or () if MARK in seen.id.name}
+    return {seen.id.name.partition("[")[0]: _seen(seen, case) for seen in report or () if MARK in seen.id.name}
 
 
-def _seen(seen: TestCase, case: Case) -> _Seen:
+def _seen(seen: TestCase, case: Case) -> Told:
     exception = read_failure(seen, case.is_project).exception if seen.outcome.is_failure else ""
     return seen.outcome, exception, _ADDRESS.sub("0x", seen.message)

@@ -18,7 +18,6 @@ from bot.patch.hunks import subset, units
 from bot.patch.types import Applied, Refusal
 from bot.ports import RunResult
 from bot.verify.base import Case
-from bot.verify.bench import SandboxBench
 from bot.verify.generality import reach
 from bot.verify.proof import also_healed, counted, fails_as_stated, fault, healed_files, names, passed
 from bot.verify.types import (
@@ -27,6 +26,7 @@ from bot.verify.types import (
     GateName,
     GateStatus,
     Inapplicable,
+    JudgeBench,
     Plausible,
     Rejected,
     Unproven,
@@ -43,7 +43,7 @@ OUTPUT = 6_000
 
 
 def judge(
-    bench: SandboxBench,
+    bench: JudgeBench,
     case: Case,
     patch_text: str,
     new_tests: Mapping[str, bytes],
@@ -83,7 +83,7 @@ def judge(
         return stop.verdict
 
 
-def _with_tests(bench: SandboxBench, fix: Applied, new_tests: Mapping[str, bytes]) -> Applied | Refusal:
+def _with_tests(bench: JudgeBench, fix: Applied, new_tests: Mapping[str, bytes]) -> Applied | Refusal:
     overlay: dict[str, bytes | None] = dict(fix.overlay)
     for path, contents in new_tests.items():
         if bench.checkout.read(path) is not None:
@@ -103,7 +103,7 @@ class _Walk:
 
     def __init__(
         self,
-        bench: SandboxBench,
+        bench: JudgeBench,
         case: Case,
         applied: Applied,
         *,
@@ -126,7 +126,7 @@ class _Walk:
             and (contents := applied.overlay[change.path]) is not None
         }
         read, targets = bench.checkout.read, case.cluster.ids
-        self.subject = Subject(applied, read, targets, tuple(self.tests), case.protect)
+        self.subject = Subject(applied, read, targets, tuple(self.tests), case.protect, case.flake)
         self.new_ids: tuple[TestId, ...] = ()
 
     def decide(self, name: GateName, status: GateStatus, evidence: str, *runs: RunResult) -> None:

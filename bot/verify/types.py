@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from bot.evidence.types import Delta, TestId, TestReport
 from bot.patch.types import Applied, Patch, Refusal
+from bot.ports import Box, Environment, Overlay, RunResult
 from bot.vet.types import Grade, Objection
+from bot.workspace.checkout import Checkout
+
+
+class JudgeBench(Protocol):
+    """A bench as the judge needs it: `ports.Bench` whose runs have a purpose, with the checkout that they are of."""
+
+    environment: Environment
+    checkout: Checkout
+    tree: Path
+
+    def seconds_left(self) -> float: ...
+
+    def try_patch(self, text: str) -> Applied | Refusal: ...
+
+    def open(self, overlay: Overlay | None = None) -> Box: ...
+
+    def run(
+        self,
+        ids: tuple[TestId, ...] | None,
+        overlay: Overlay | None = None,
+        *,
+        purpose: str = "probe",
+        seconds: float | None = None,
+    ) -> RunResult:
+        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace, seconds a limit of this run."""
+        ...
 
 
 class GateName(StrEnum):
-    """The gates in their order."""
+    """The gates in their order; the last two are those of a flaky test's repair (bot.flaky.mend)."""
 
     REPRODUCED = "reproduced"
     APPLIES = "applies"
@@ -22,6 +50,12 @@ class GateName(StrEnum):
     MINIMAL = "minimal"
     SUITE = "suite"
     STABLE = "stable"
+    CLEAN = "clean"
+    REVERTED = "reverted"
+
+
+FURTHER = (GateName.CLEAN, GateName.REVERTED)
+"""Gates that only the repair of a flaky test has."""
 
 
 class GateStatus(StrEnum):

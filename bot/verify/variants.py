@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain, zip_longest
 from typing import cast
 
@@ -14,20 +15,53 @@ from bot.evidence.types import TestId
 from bot.vet.syntax import Function, Node, dotted, functions, parse
 
 MARK = "_grokfix_variant_"
-"""Stands in the name of every variant, before the number of the input that differs, "_" and its own number."""
+"""Stands in the name of every variant, before its number."""
 _NO_SUBJECT = frozenset({"raises", "warns", "approx", "isclose", "fail", "skip", "param", "fixture", "print", "patch"})
 """Last names of calls whose arguments say what is expected, not what is asked."""
 _ENDS = (None, True, False, 0, 1, "", b"", ...)
 _DIGIT = re.compile(r"[0-9]")
+_WORD = re.compile(r"[A-Za-z]+")
+_WORDS = 3
+"""Words of one text that are exchanged one by one."""
+_LONG = 3
+"""Elements from which on a list is data, in which no single one should decide."""
+
+
+class Kind(Enum):
+    """What is otherwise in a variant."""
+
+    NEAR = "another value"
+    LENGTH = "a text or list of another length"
+    LETTERS = "other letters in the same places"
+    ONE = "another element in the place of 1, which code may well single out"
+    WANTED = "another expectation"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One function of the file. site: number of the input that differs; value: what stood there, None for a list.
+
+    holder: number of the list that the input is an element of, -1 where it is of none or of a short one.
+    """
+
+    name: str
+    kind: Kind
+    site: int
+    value: object
+    holder: int
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """text: the test file whose only tests are the variants. count: how many functions there are."""
+    """text: the test file whose only tests are the variants `made`."""
 
     path: str
     text: str
-    count: int
+    made: tuple[Variant, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.made)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +77,7 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
     """Variants of one Python test, at most `most`; None where the test or an input that can be varied is not found.
 
     Inputs are literals in arguments of calls, in assignments and in rows of `parametrize`; what stands on the expected
-    side of an assertion is left as it is.
+    side of an assertion is left as it is, but for the variants of kind WANTED, where only that differs.
     """
     tree = parse(source)
     if tree is None:
@@ -54,26 +88,35 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
     if function is None:
         return None
     sites = _sites(function, tree)
-    written = [(sites.index(site), _written(function, site, other)) for site, other in _in_turn(sites)][:most]
-    if not written:
+    if not sites:
         return None
+    holders = {id(part): number for number, site in enumerate(sites) for part in _elements(site.node)}
+    wanted = [_Site(node) for node in _asserted(function)]
+    turns = chain(_in_turn(wanted, _otherwise), _in_turn(sites, _others))
+    chosen = [(site, kind, text) for site, kind, other in turns if (text := _written(function, site, other))][:most]
     lines = source.splitlines()
     for name, other in known.items():
         if name.rpartition(".")[2].startswith("test"):
             lines[other.lineno - 1] = lines[other.lineno - 1].replace(f"def {other.name}", f"def un{other.name}", 1)
     blanks = " " * function.col_offset
     block: list[str] = []
-    for number, (site, text) in enumerate(written):
-        renamed = text.replace(f"def {function.name}", f"def {function.name}{MARK}{site}_{number}", 1)
+    made: list[Variant] = []
+    for number, (site, kind, text) in enumerate(chosen):
+        name = f"{function.name}{MARK}{number}"
+        place = sites.index(site) if site in sites else -1
+        made.append(Variant(name, kind, place, getattr(site.node, "value", None), holders.get(id(site.node), -1)))
+        renamed = text.replace(f"def {function.name}", f"def {name}", 1)
         block += ["", *(f"{blanks}{line}" if line else line for line in renamed.splitlines())]
     end = function.end_lineno or function.lineno
-    return Variants(target.file, "\n".join([*lines[:end], *block, *lines[end:], ""]), len(written))
+    return Variants(target.file, "\n".join([*lines[:end], *block, *lines[end:], ""]), tuple(made))
 
 
-def _in_turn(sites: Sequence[_Site]) -> Iterator[tuple[_Site, ast.expr]]:
+def _in_turn(
+    sites: Sequence[_Site], others: Callable[[ast.expr], Iterator[_Other]]
+) -> Iterator[tuple[_Site, Kind, ast.expr]]:
     """Another value for each site in turn, so that a limit on the number leaves out none of them."""
-    each = [[(site, other) for other in _others(site.node)] for site in sites]
-    return (pair for pair in chain.from_iterable(zip_longest(*each)) if pair is not None)
+    each = [[(site, kind, other) for kind, other in others(site.node)] for site in sites]
+    return (made for made in chain.from_iterable(zip_longest(*each)) if made is not None)
 
 
 # --- what is varied ---------------------------------------------------------------------------------------------------
@@ -147,9 +190,40 @@ def _parts(node: ast.expr) -> Iterator[ast.expr]:
     """A literal and the literals within it; nothing of what is computed, and no value that code may well single out."""
     if not _is_literal(node):
         return
-    for part in ast.walk(node):
-        if isinstance(part, (ast.List, ast.Tuple)) or (isinstance(part, ast.Constant) and part.value not in _ENDS):
+    inner = [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+    data = {id(part) for each in inner for part in _elements(each)}
+    for part in inner:
+        if isinstance(part, ast.Constant):
+            varied = part.value not in _ENDS or (_is_one(part) and id(part) in data)
+        else:
+            varied = isinstance(part, (ast.List, ast.Tuple))
+        if varied:
             yield part
+
+
+def _elements(node: ast.expr) -> Iterator[ast.expr]:
+    """What a list of some length holds itself."""
+    if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) >= _LONG:
+        yield from node.elts
+
+
+def _is_one(node: ast.Constant) -> bool:
+    return isinstance(node.value, (int, float)) and not isinstance(node.value, bool) and node.value == 1
+
+
+def _asserted(function: Function) -> Iterator[ast.expr]:
+    """Literals that a plain assertion compares with for equality."""
+    for node in ast.walk(ast.Module(function.body, [])):
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
+            sides = [node.test.left, *node.test.comparators] if isinstance(node.test.ops[0], ast.Eq) else []
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            is_equal = dotted(node.value.func).rpartition(".")[2].lower().replace("_", "") == "assertequal"
+            sides = node.value.args[:2] if is_equal else []
+        else:
+            continue
+        literal = [side for side in sides if _is_literal(side)]
+        if len(sides) == 2 and len(literal) == 1:
+            yield literal[0]
 
 
 def _is_literal(node: ast.expr) -> bool:
@@ -168,28 +242,68 @@ def _says_expected(call: ast.Call) -> bool:
 # --- by what ----------------------------------------------------------------------------------------------------------
 
 
-def _others(node: ast.expr) -> Iterator[ast.expr]:
+_Other = tuple[Kind, ast.expr]
+
+
+def _others(node: ast.expr) -> Iterator[_Other]:
     """Values beside a literal: near ones and a far one; what is neither number, text nor list stays."""
     if isinstance(node, (ast.List, ast.Tuple)):
-        if node.elts:
-            again = copy.deepcopy(node)
-            again.elts = [*again.elts, copy.deepcopy(again.elts[-1])]
-            yield again
-        if len(node.elts) > 1:
-            turned = copy.deepcopy(node)
-            turned.elts = turned.elts[::-1]
-            yield turned
+        yield from _other_lists(node)
         return
     value = cast(ast.Constant, node).value
-    others: tuple[int | float | str | bytes, ...] = ()
+    near: tuple[int | float | str | bytes, ...] = ()
+    length: tuple[str | bytes, ...] = ()
+    letters: list[str] = []
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        others = (value + 1, value - 1, value * 2, value + 10, value / 2 if isinstance(value, float) else value // 2)
+        near = (value + 1, value - 1, value * 2, value + 10, value / 2 if isinstance(value, float) else value // 2)
     elif isinstance(value, str):
-        others = (value + "q", "q" + value, value[:-1], value[1:], value + value, value[::-1], value.swapcase())
-        others = (_DIGIT.sub(lambda match: str((int(match[0]) + 1) % 10), value), *others)
+        words = [match.span() for match in _WORD.finditer(value)][:_WORDS]
+        spans = [(0, len(value)), *words] if len(words) > 1 else words
+        letters = [value[:start] + _shifted(value[start:end]) + value[end:] for start, end in spans]
+        length = (value + "q", "q" + value, value[:-1], value[1:], value + value, value + "qz")
+        near = (_DIGIT.sub(lambda match: str((int(match[0]) + 1) % 10), value), value[::-1], value.swapcase())
     elif isinstance(value, bytes):
-        others = (value + b"q", b"q" + value, value[:-1], value + value)
-    yield from (ast.Constant(other) for other in dict.fromkeys(others) if other != value)
+        length = (value + b"q", b"q" + value, value[:-1], value + value)
+    one = isinstance(node, ast.Constant) and _is_one(node)
+    kinds = {Kind.LETTERS: letters, Kind.LENGTH: length, Kind.ONE if one else Kind.NEAR: near}
+    for kind, others in kinds.items():
+        yield from ((kind, ast.Constant(other)) for other in dict.fromkeys(others) if other != value)
+
+
+def _other_lists(node: ast.List | ast.Tuple) -> Iterator[_Other]:
+    """Longer and shorter by one, by two and by all, and turned round."""
+    elements = node.elts
+    if elements:
+        for longer in ([elements[-1]], [elements[0], elements[-1]], elements):
+            yield Kind.LENGTH, _list_of(node, [*elements, *longer])
+    if len(elements) > 1:
+        yield Kind.LENGTH, _list_of(node, elements[:-1])
+        yield Kind.NEAR, _list_of(node, elements[::-1])
+
+
+def _list_of(node: ast.List | ast.Tuple, elements: list[ast.expr]) -> ast.expr:
+    return type(node)([copy.deepcopy(each) for each in elements], ast.Load())
+
+
+def _otherwise(node: ast.expr) -> Iterator[_Other]:
+    """Something that the same outcome cannot equal as well."""
+    more = ast.Constant("something else")
+    if isinstance(node, (ast.List, ast.Tuple)):
+        yield Kind.WANTED, _list_of(node, [*node.elts, more])
+    elif isinstance(node, ast.Dict):
+        yield Kind.WANTED, ast.Dict([*copy.deepcopy(node.keys), more], [*copy.deepcopy(node.values), more])
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield Kind.WANTED, ast.Constant(node.value + " and more")
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        yield Kind.WANTED, ast.Constant(node.value + 3)
+
+
+def _shifted(text: str) -> str:
+    """The next letter for each, z for a: the same kinds of characters in the same places."""
+    return "".join(
+        chr(ord(c) + 1) if c.isascii() and c.isalpha() and c not in "zZ" else {"z": "a", "Z": "A"}.get(c, c)
+        for c in text
+    )
 
 
 def _written(function: Function, site: _Site, other: ast.expr) -> str:

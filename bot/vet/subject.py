@@ -12,6 +12,7 @@ from bot.evidence.test_paths import is_test_path
 from bot.evidence.types import TestId
 from bot.patch.types import Applied
 from bot.vet.syntax import function_of, parse
+from bot.vet.types import Flake
 from bot.workspace.types import Change
 
 CODE = re.compile(
@@ -63,6 +64,7 @@ class Subject:
 
     read: content of a file at base, None where there is none. targets: the failing tests that the patch shall heal.
     new_tests: paths of new test files that shall prove it. protect: globs of paths that no patch may touch.
+    flake: set where the targets fail only sometimes.
     """
 
     applied: Applied
@@ -70,6 +72,7 @@ class Subject:
     targets: tuple[TestId, ...] = ()
     new_tests: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
+    flake: Flake | None = None
 
     def files(self) -> tuple[EditedFile, ...]:
         """Every changed file, in git's order."""

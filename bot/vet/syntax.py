@@ -41,6 +41,26 @@ def fresh(before: ast.AST, after: ast.AST, kinds: type[Node] | tuple[type[Node],
                 yield node
 
 
+Branch = tuple[ast.expr | ast.pattern, list[ast.AST], bool]
+
+
+def branches(before: ast.AST, after: ast.AST) -> Iterator[Branch]:
+    """Conditions that are new, each with what happens where they hold, and (True) where they do not."""
+    for statement in fresh(before, after, ast.If):
+        yield statement.test, list(statement.body), False
+        if statement.orelse:
+            yield statement.test, list(statement.orelse), True
+    for expression in fresh(before, after, ast.IfExp):
+        yield expression.test, [expression.body], False
+        yield expression.test, [expression.orelse], True
+    for operation in fresh(before, after, ast.BoolOp):
+        yield operation.values[0], list(operation.values[1:]), False
+    for case in fresh(before, after, ast.match_case):
+        yield case.pattern, list(case.body), False
+        if case.guard is not None:
+            yield case.guard, list(case.body), False
+
+
 def functions(tree: ast.AST, prefix: str = "") -> dict[str, Function]:
     """Functions and methods by qualified name; of several with one name the last, as at run time."""
     found: dict[str, Function] = {}

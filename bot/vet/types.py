@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from bot.evidence.types import TestId
+
 
 class Grade(IntEnum):
     """How grave. The worst grade of its objections is the grade of a patch."""
@@ -23,3 +25,14 @@ class Objection:
     message: str
     grade: Grade
     line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flake:
+    """What is known of targets that fail only sometimes: their repair may not hide the failure (rules/flaky_masking).
+
+    polluters: tests that leave behind what the targets fail of; what puts things back may be added to these. A test
+    that fails when it is run twice is a polluter of its own.
+    """
+
+    polluters: tuple[TestId, ...] = ()

@@ -27,6 +27,7 @@ CODE_TOKENS = 16_000  # of excerpts; the best ones come first, and what does not
 _FAILURES = 6  # failing tests shown with their traceback; further ones are named
 _TRACEBACK = 5_000  # characters
 _OUTPUT = 6_000
+_EXPERIMENTS = 8_000
 _RECENT = 12_000
 _MAP = 9_000
 _SUSPECTS = 12
@@ -90,6 +91,7 @@ def first_message(
         runtime=runs_on,
         failures="\n\n".join(_failures(failures, redact, most(_TRACEBACK))),
         output=speech("output", output, most(_OUTPUT)) if output.strip() else "",
+        flaky=speech("experiments", redact(evidence.flaky), most(_EXPERIMENTS)) if evidence.flaky.strip() else "",
         hint=speech("hint", redact(evidence.hint), 2_000) if evidence.hint.strip() else "",
         instructions=redact(setting.instructions).strip(),
         guidance=guides.render(setting.guidance, most(guides.CHARACTERS), redact),

@@ -41,6 +41,25 @@ _STACK = frozenset(
         "walk_stack",
     }
 )
+_FRAMES = frozenset(
+    {
+        "tb_frame",
+        "f_back",
+        "f_locals",
+        "f_globals",
+        "f_code",
+        "gi_frame",
+        "cr_frame",
+        "ag_frame",
+        "co_consts",
+        "co_name",
+    }
+    | {"_current_frames", "_current_exceptions", "orig_argv", "meta_path", "__stdout__", "__stderr__"}
+)
+"""Attributes by which code sees who called it, and how the process was started."""
+_PROCESS = re.compile(r"/proc/(?:self|thread-self|\d+)/")
+_LONGEST_NAME = 80
+"""Characters of a text that can be the name of an attribute or a path; prose is longer."""
 _MOCKS = frozenset({"Mock", "MagicMock", "AsyncMock", "NonCallableMock"})
 
 
@@ -50,6 +69,7 @@ def check(subject: Subject) -> Iterator[Objection]:
     for file in subject.source():
         before, after = file.tree_before, file.tree_after
         yield from _named(file, names)
+        yield from _watching(file)
         kinds: tuple[type[ast.expr], ...] = (ast.Compare, ast.Call, ast.Subscript)
         for node in fresh(before, after, kinds):
             reason = _reason(node)
@@ -61,6 +81,26 @@ def check(subject: Subject) -> Iterator[Objection]:
                     Grade.BLOCKED,
                     node.lineno,
                 )
+
+
+def _watching(file: EditedFile) -> Iterator[Objection]:
+    """Frames and the ways of this process; what looked at them before may go on, and a person looks."""
+    known = {each for node in ast.walk(file.tree_before) for each in _watched(node)}
+    kinds: tuple[type[ast.expr], ...] = (ast.Attribute, ast.Constant)
+    for node in fresh(file.tree_before, file.tree_after, kinds):
+        for name in sorted(_watched(node)):
+            grade = Grade.REVIEW if known else Grade.BLOCKED
+            message = f"{file.path}:{node.lineno} looks at {name}; code must not know who asks it"
+            yield Objection(NAME, file.path, message, grade, node.lineno)
+
+
+def _watched(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Attribute):
+        return {node.attr} & _FRAMES
+    text = node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(text, str) or len(text) > _LONGEST_NAME:
+        return set()
+    return set(re.split(r"\W+", text)) & _FRAMES | {match[0] for match in _PROCESS.finditer(text)}
 
 
 def _names_of(target: TestId) -> Iterator[str]:

@@ -45,6 +45,8 @@ def _changed(function: Function, kept: set[str]) -> set[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
             found.add(dotted(node.func.value))
+        elif isinstance(node, ast.Call) and dotted(node.func) == "next" and node.args:
+            found.add(dotted(node.args[0]))
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, (ast.Store, ast.Del)):
             found.add(dotted(node.value))
     return found & kept - own

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from bot.vet.subject import EditedFile, Subject
-from bot.vet.syntax import Function, dotted, fresh, functions, literals, shape
+from bot.vet.syntax import Function, branches, dotted, fresh, functions, literals, shape
 from bot.vet.types import Grade, Objection
 
 NAME = "special_cases"
@@ -27,7 +27,7 @@ def check(subject: Subject) -> Iterator[Objection]:
         if not known:
             continue
         named, flows = _constants(file), _flows(file)
-        for test, body, denied in _branches(file):
+        for test, body, denied in branches(file.tree_before, file.tree_after):
             asked = _compared(test, named, denied=denied) & known
             answered = {_key(value) for node in body for value in _values(node, named)} & known
             error = _raises_plainly(body) & raised
@@ -47,27 +47,6 @@ def check(subject: Subject) -> Iterator[Objection]:
         yield from _pairs(file, known)
         yield from _askers(file, known)
         yield from _returns(file, known)
-
-
-_Branch = tuple[ast.expr | ast.pattern, list[ast.AST], bool]
-
-
-def _branches(file: EditedFile) -> Iterator[_Branch]:
-    """Conditions that are new, each with what happens where they hold, and (True) where they do not."""
-    before, after = file.tree_before, file.tree_after
-    for statement in fresh(before, after, ast.If):
-        yield statement.test, list(statement.body), False
-        if statement.orelse:
-            yield statement.test, list(statement.orelse), True
-    for expression in fresh(before, after, ast.IfExp):
-        yield expression.test, [expression.body], False
-        yield expression.test, [expression.orelse], True
-    for operation in fresh(before, after, ast.BoolOp):
-        yield operation.values[0], list(operation.values[1:]), False
-    for case in fresh(before, after, ast.match_case):
-        yield case.pattern, list(case.body), False
-        if case.guard is not None:
-            yield case.guard, list(case.body), False
 
 
 def _constants(file: EditedFile) -> dict[str, list[object]]:
@@ -242,9 +221,13 @@ def _always_equal(file: EditedFile) -> Iterator[Objection]:
         body = compared.body if isinstance(compared.body, list) else [compared.body]
         last = body[-1].value if isinstance(body[-1], ast.Return) else body[-1]
         line = compared.lineno
+        stored = any(isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) for p in body for n in ast.walk(p))
         if isinstance(last, ast.Constant) and last.value is True and len(body) <= 2:
             message = f"{file.path}:{line} {name} holds for everything"
             yield Objection(NAME, file.path, message, Grade.BLOCKED, line)
+        elif stored or isinstance(last, ast.Name):
+            message = f"{file.path}:{line} {name} does more or less than to compare"
+            yield Objection(NAME, file.path, message, Grade.REVIEW, line)
         elif not any(isinstance(n, ast.Name) and n.id in (own, "super") for part in body for n in ast.walk(part)):
             message = f"{file.path}:{line} {name} does not look at what it belongs to"
             yield Objection(NAME, file.path, message, Grade.REVIEW, line)

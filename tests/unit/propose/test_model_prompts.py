@@ -25,7 +25,7 @@ def test_values_are_not_looked_at_for_places() -> None:
 
 def test_empty_sections_go_with_their_heading() -> None:
     places = ("count", "runtime", "failures", "output", "hint", "instructions", "locations", "excerpts", "recent")
-    places += ("learned", "tried", "guidance", "commits", "map", "lead", "looked", "draft")
+    places += ("learned", "flaky", "tried", "guidance", "commits", "map", "lead", "looked", "draft")
     bare = prompt("first", **dict.fromkeys(places, ""))
     assert re.findall("^# .*", bare, re.MULTILINE) == ["# Failing tests"]
     full = prompt("first", **dict.fromkeys(places, "x"))
