@@ -15,7 +15,7 @@ LEAST = 3
 _PAIR = 2
 """The same for those of one input, or of one kind."""
 _SHARE = 5
-"""Of one input, one variant in so many may look like the input to a question that is not exact (a length, a sum, sorted letters)."""
+"""Of one input, one variant in so many may look like it to a question that is not exact (a length, a sum)."""
 _BESIDE = (Kind.ONE, Kind.WANTED)
 """Kinds that say nothing about how far a repair reaches."""
 
@@ -85,8 +85,11 @@ def _stuck(plain: Sequence[Trial]) -> str:
 
 
 def _one_length(plain: Sequence[Trial]) -> str:
-    """No text or list of another length comes out otherwise, where others do."""
+    """No text or list of another length comes out otherwise, where others do; a single word is a name of something."""
     for trials in _grouped(plain, lambda trial: trial.variant.site).values():
+        value = trials[0].variant.value
+        if isinstance(value, str) and value.isidentifier():
+            continue
         longer = [trial for trial in trials if trial.variant.kind is Kind.LENGTH]
         if sum(trial.alike for trial in longer) >= _PAIR and not any(trial.changed for trial in longer):
             return f"; but nothing changes for an input of another length: {len(longer)} variants come out as before"
