@@ -12,6 +12,7 @@ from bot import config
 from bot.adapters.clock import SystemClock
 from bot.adapters.github import GitHubForge
 from bot.commands.action_claim import read_trigger, reason_of, take, unwritten
+from bot.commands.action_dashboard import read_edit, restore
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_recover import recover
 from bot.commands.action_site import (
@@ -89,10 +90,13 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
                     return _run_shard(site, claim, files) if inputs.mode == "analyze" else _tell(site, claim, files)
                 return _analyze(site, claim, files) if inputs.mode == "analyze" else _publish(site, claim, files)
     payload = read_event(context.event_path)
-    trigger = read_trigger(context, inputs, payload)
-    if isinstance(trigger, Ignored):
-        return _nothing(reason_of(trigger), files)
+    told = None if context.event == "issues" else read_trigger(context, inputs, payload)
+    if isinstance(told, Ignored):
+        return _nothing(reason_of(told), files)
     with _site(context, inputs, forge, default_branch(payload, forge)) as site:
+        trigger = told or read_edit(site, payload)
+        if isinstance(trigger, Ignored):
+            return _nothing(reason_of(trigger), files)
         try:
             taken = take(site, trigger)
         except ForgeError as error:
@@ -101,6 +105,8 @@ def _run(context: ActionContext, inputs: ActionInputs, forge: Forge, files: Step
             say(f"nothing can be written to the repository, so only the search engine is used: {error}")
             return _all(_without_model(site), unwritten(site, trigger), files)
         if not isinstance(taken, Claim):
+            if trigger.kind is TriggerKind.DASHBOARD:
+                restore(site)
             return _nothing(reason_of(taken), files)
         say(f"attempt {taken.attempt} on commit {taken.trigger.sha[:12]}")
         files.output(trigger=claims.to_json(taken), proceed="true")

@@ -17,11 +17,15 @@ from bot.commands.action_output import say
 from bot.commands.action_site import Site
 from bot.commands.compose import chosen_sandbox, interruptible, model_of, suite_of
 from bot.commands.explain import explanation_of
+from bot.commands.triage import Request, session_in
 from bot.commands.work import work
 from bot.config import Settings
 from bot.errors import BotError, ConfigError
 from bot.evidence.failures import cluster, looks_own, read_failure
 from bot.evidence.types import TestCase
+from bot.flaky.judge import judge_night
+from bot.flaky.redacted import without_secrets
+from bot.flaky.types import Kind, Night
 from bot.ports import JsonValue, Recorder
 from bot.propose.model.guidance import read_guidance
 from bot.propose.types import StopReason
@@ -63,7 +67,8 @@ def analyze(site: Site, claim: Claim, folder: Path, *watchers: Recorder) -> Anal
     findings = material.findings if material is not None else bundles.Findings()
     trace = folder / output.TRACE
     content = trace.read_bytes() if trace.is_file() and done.result.trace_sha256 else b""
-    bundle = Bundle(claim, done.result, content, replace(findings, merge_only=done.merge_only), done.explanation)
+    findings = replace(findings, merge_only=done.merge_only)
+    bundle = Bundle(claim, done.result, content, findings, done.explanation, done.night)
     bundles.write(bundle, folder)
     if done.exit_code > 1:
         exit_code = done.exit_code
@@ -76,6 +81,7 @@ class _Done:
     exit_code: int = 0
     merge_only: bool = False
     explanation: dict[str, JsonValue] | None = None
+    night: Night | None = None
 
 
 def _declined(site: Site, claim: Claim, material: Material) -> _Done | None:
@@ -143,8 +149,10 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
             domain=domain,
         )
         do: Callable[[Job, Settings, Tools, Stages], Result] = holder.repair
-        if isinstance(command, Explain | Flaky) or _is_strangers(claim):
+        if isinstance(command, Explain) or _is_strangers(claim):
             do = holder.explain
+        elif isinstance(command, Flaky):
+            do = holder.flaky
         elif isinstance(command, Test):
             do = holder.tests
         ended = work(
@@ -159,7 +167,7 @@ def _worked(site: Site, claim: Claim, material: Material, folder: Path, watchers
             do=do,
             guidance=_guidance(site, claim),
         )
-    return _Done(ended.result, ended.exit_code, holder.merge_only, holder.explanation)
+    return _Done(ended.result, ended.exit_code, holder.merge_only, holder.explanation, holder.night)
 
 
 class _Holder:
@@ -171,6 +179,7 @@ class _Holder:
         self._material = material
         self.merge_only = False
         self.explanation: dict[str, JsonValue] | None = None
+        self.night: Night | None = None
 
     def repair(self, job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
         """Repair; where a merge was under test, see whether the head alone fails as well."""
@@ -207,6 +216,35 @@ class _Holder:
             usage=tools.budget.spent,
             seconds=dict(stages.seconds),
             sandbox=SandboxInfo(tools.sandbox.name, isolated, told.sandbox),
+            commit=tools.repository.head,
+            version=__version__,
+        )
+
+    def flaky(self, job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
+        """Reruns and experiments on the commit at hand: the tests that were named, else those that failed in CI, else
+        the whole suite. What earlier runs showed has no say: it was other code."""
+        trigger = self._claim.trigger
+        failed = () if job.wanted is None else tuple(case.id.node_id for case in job.wanted)
+        request = Request(
+            session=f"asked-{self._claim.attempt}",
+            selectors=job.selectors or failed,
+            group=f"pr:{trigger.pull_request}" if trigger.pull_request is not None else f"branch:{trigger.branch}",
+        )
+        with stages.measure("reruns"):
+            night = session_in(job, request, settings, tools)
+        self.night = without_secrets(night, self._site.redactor.redact)
+        kinds = {verdict.kind for verdict in judge_night(self.night).verdicts}
+        outcome: RunOutcome = RunOutcome.NO_FAILURES
+        if Kind.FLAKY in kinds:
+            outcome = RunOutcome.FLAKY
+        elif kinds:
+            outcome = RunOutcome.GAVE_UP
+        return Result(
+            outcome,
+            reason=StopReason.NEEDS_HUMAN if kinds else None,
+            usage=tools.budget.spent,
+            seconds=dict(stages.seconds),
+            sandbox=SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, ""),
             commit=tools.repository.head,
             version=__version__,
         )

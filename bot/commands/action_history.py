@@ -49,7 +49,12 @@ def read_on(site: Site, claim: Claim) -> None:
     carried = Carried(site.forge)
     cursor = carried.cursor()
     settings, now = site.settings, site.clock.now()
-    wanted = Wanted(settings.triggers.artifacts, days=settings.triage.days, workflows=settings.triage.workflows)
+    wanted = Wanted(
+        settings.triggers.artifacts,
+        days=settings.triage.days,
+        workflows=settings.triage.workflows,
+        without=tuple(filter(None, ("grokfix", site.context.workflow))),
+    )
     prune, aside = carried.older(now - settings.triage.kept_days * _DAY), tuple(carried.aside)
     for problem in carried.problems:
         say(site.redactor.redact(problem))
@@ -70,13 +75,15 @@ def read_on(site: Site, claim: Claim) -> None:
         say(site.redactor.redact(f"history: {problem}"))
 
 
-def known(site: Site, claim: Claim) -> Known:
-    """All that is carried, as it is at this moment. Two calls, and one for each night."""
+def known(site: Site, claim: Claim | None = None) -> Known:
+    """All that is carried, as it is at this moment. Two calls, and one for each night. claim: of a night, to know by
+    which reading of the history it has to go."""
     carried = Carried(site.forge)
     limits, now = site.settings.triage, site.clock.now()
     nights = tuple(sorted(carried.nights(since=now - limits.kept_days * _DAY), key=lambda night: night.at))
     readings = [night for night in nights if night.scan is not None]
-    if isinstance(claim.trigger.command, Triage) and claim.trigger.command.is_night:
+    command = None if claim is None else claim.trigger.command
+    if claim is not None and isinstance(command, Triage) and command.is_night:
         # An older reading does not know whether this one was cut short.
         readings = [night for night in readings if night.session == _reading_of(claim)]
         scan = readings[-1].scan if readings else _UNREAD

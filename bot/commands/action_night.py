@@ -8,16 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.commands.action_dashboard import bring_up_to_date, owners_of
 from bot.commands.action_handed import read_handed
 from bot.commands.action_history import Known, known
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_picture import Picture, draw
+from bot.commands.action_quarantine import listed, propose
 from bot.commands.action_site import Site
 from bot.commands.triage import REPORT, SUMMARY
 from bot.errors import SandboxError
 from bot.flaky.carried import keep
+from bot.flaky.quarantine import Quarantine, Unreadable
 from bot.flaky.types import Kind, Night
 from bot.propose.types import StopReason
+from bot.publish.flaky_owners import Owners
 from bot.publish.flaky_report import to_json
 from bot.publish.flaky_summary import render_summary
 from bot.publish.flaky_text import headline
@@ -45,18 +49,33 @@ def publish_night(site: Site, claim: Claim, folder: Path, files: StepFiles) -> P
     of a history that nobody has seen."""
     command = claim.trigger.command
     assert isinstance(command, Triage)
-    parts, history = Parts(), known(site, claim)
+    sha, parts, history = claim.trigger.sha, Parts(), known(site, claim)
     handed = read_handed(site, claim, folder, history.scan)
     told = list(handed.problems)
     silent = command.shards > 0 and not handed.nights
     if silent:
         told.append("no shard handed in anything: what stands here is what was known before")
-    picture = draw(site, claim, history, handed.nights, command.shards or None, told)
+    listing = parts.do("read the list of the quarantine", lambda: listed(site, sha))
+    entries = listing.entries if isinstance(listing, Quarantine) else None
+    if isinstance(listing, Unreadable):
+        told.append(f"{listing.why}: nothing is in quarantine")
+    picture = draw(site, history, sha, handed.nights, command.shards or None, told, entries)
     if handed.nights and picture.night is not None:
-        night = replace(picture.night, scan=None, changes=picture.changes)
+        lost = [
+            f"shard {number} handed in nothing: what it would have seen is not known" for number in picture.triage.lost
+        ]
+        problems = tuple(dict.fromkeys((*told, *lost, *picture.night.problems)))
+        night = replace(picture.night, scan=None, changes=picture.changes, problems=problems)
         parts.do("keep the night", lambda: _keep(site, night, history), decisive=True)
     outcome, reason = _outcome(picture, silent)
-    _show(site, picture, parts, files, outcome, reason)
+    owners = parts.do("read CODEOWNERS", lambda: owners_of(site, sha)) or Owners()
+    bring_up_to_date(site, picture, owners, claim.run_url, parts)
+    pull = None
+    if command.quarantine or command.release:
+        made = parts.do("propose the quarantine", lambda: propose(site, claim, command, picture, owners), decisive=True)
+        parts.problems += () if made is None else made.problems
+        pull = None if made is None else made.pull_request
+    files.output(pull_request="" if pull is None else pull.url)
     seconds = sum(record.seconds for night in handed.nights for record in night.records)
     parts.do(
         "end the attempt in the ledger",
@@ -66,9 +85,11 @@ def publish_night(site: Site, claim: Claim, folder: Path, files: StepFiles) -> P
             reason="" if reason is None else reason.value,
             minutes=None if silent else seconds / 60,
             cost_usd=0.0,
+            pull_requests=() if pull is None else (pull.number,),
         ),
         decisive=True,
     )
+    _show(site, picture, parts, files, outcome, reason)
     for problem in parts.problems:
         say(site.redactor.redact(problem))
     return Published(outcome, reason, tuple(parts.problems))

@@ -10,10 +10,11 @@ from bot.commands.action_site import Site
 from bot.evidence.types import TestId
 from bot.flaky.judge import judge
 from bot.flaky.merge import Merged, merge
+from bot.flaky.quarantine import Entry
+from bot.flaky.quarantine_states import follow
 from bot.flaky.states import advance
 from bot.flaky.store import Store
 from bot.flaky.types import Finding, Night, State, StateChange, Triage
-from bot.trigger.types import Claim
 
 Weeks = Mapping[TestId, tuple[tuple[str, int, int], ...]]
 """Per test: Monday's ISO date, ordinary runs, failures; oldest first."""
@@ -38,15 +39,17 @@ class Picture:
 
 def draw(
     site: Site,
-    claim: Claim,
     known: Known,
+    commit: str,
     tonight: Sequence[Night] = (),
     shards: int | None = None,
     problems: Sequence[str] = (),
+    entries: Sequence[Entry] | None = None,
 ) -> Picture:
     """The picture as of `tonight`'s shards (of `shards`), or where there are none of the newest session carried.
 
-    What an experiment proved on an earlier night holds until the test counts as fixed or is examined again.
+    entries: the quarantine's list as it is merged, None where it cannot be read. What an experiment proved on an
+    earlier night holds until the test counts as fixed or is examined again.
     """
     now = site.clock.now()
     session = _session(known, tonight, shards)
@@ -60,7 +63,7 @@ def draw(
         triage = judge(
             store.records(),
             session="" if of_session is None else of_session.session,
-            commit=claim.trigger.sha if of_session is None else of_session.commit,
+            commit=commit if of_session is None else of_session.commit,
             environment="" if of_session is None else of_session.environment,
             at=now if of_session is None else of_session.at,
             findings=_findings(nights, fixed),
@@ -75,7 +78,9 @@ def draw(
             test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in told)
             for test, told in store.weeks([verdict.test for verdict in triage.verdicts]).items()
         }
-    return Picture(triage, states, advance(triage, states, now), weeks, of_session)
+    changes = () if entries is None else tuple(follow(entries, states, now))
+    followed = {**states, **{change.test: change for change in changes}}
+    return Picture(triage, states, (*changes, *advance(triage, followed, now)), weeks, of_session)
 
 
 def _session(known: Known, tonight: Sequence[Night], shards: int | None) -> Merged | None:

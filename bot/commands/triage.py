@@ -157,14 +157,15 @@ def observe(
         )
         with interruptible(sandbox):
             sandbox.sweep()
-            night = _hold(job, request, timed, tools)
+            night = session_in(job, request, timed, tools)
         night = without_secrets(night, redactor.redact)
         message = headline(judged([night], request.history, ()))
         recorder.record(EventKind.OUTCOME, outcome="triage", reason=None, message=message, patch=None)
     return night
 
 
-def _hold(job: Job, request: Request, settings: Settings, tools: Tools) -> Night:
+def session_in(job: Job, request: Request, settings: Settings, tools: Tools) -> Night:
+    """The session itself, in a run of whoever has the tools; what it returns is not yet without secrets."""
     stages = Stages(tools.clock)
     limits = settings.triage
 

@@ -40,12 +40,16 @@ PAGE_TESTS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """days: how far back from the newest run. workflows: file names, () = all. artifacts: globs of names."""
+    """days: how far back from the newest run. workflows: file names, () = all. artifacts: globs of names.
+
+    without: names of workflows that are not CI's, such as our own.
+    """
 
     artifacts: tuple[str, ...]
     days: int = 30
     workflows: tuple[str, ...] = ()
     allowance: Allowance = field(default_factory=Allowance)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,7 @@ class _Reading:
     def relevant(self, run: WorkflowRun, branch: str, sources: Counter[str]) -> bool:
         """Whether a run counts at all, and its source has not had its share of this span."""
         group = group_of(run, self.forge.repository, branch)
-        if not group:
+        if not group or run.name in self.wanted.without:
             return False
         if group == f"branch:{branch}":
             return True

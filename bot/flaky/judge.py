@@ -29,6 +29,7 @@ from bot.flaky.types import (
     Counts,
     Finding,
     Kind,
+    Night,
     Regression,
     RunRecord,
     RunSource,
@@ -98,6 +99,21 @@ def judge(
         seconds=own_seconds,
         problems=tuple(told),
         stable_bound=max((verdict.bound for verdict in stable), default=1.0),
+    )
+
+
+def judge_night(night: Night) -> Triage:
+    """What one session's runs say by themselves, without any history."""
+    return judge(
+        night.records,
+        session=night.session,
+        commit=night.commit,
+        environment=night.environment,
+        at=night.at,
+        findings=night.findings,
+        regressions=night.regressions,
+        shards=(night.shard,),
+        problems=night.problems,
     )
 
 

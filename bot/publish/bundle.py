@@ -1,7 +1,8 @@
 """What the job that analyzes hands to the job that publishes: a folder, in which nothing is trusted.
 
 `bundle.json` is `{"format": "grokfix-bundle/1", "claim": …, "findings": …, "files": {name: SHA-256}}`; beside it
-`result.json`, `trace.jsonl`, and where there are any `explanation.json` and `fix.patch`, which is for people.
+`result.json`, `trace.jsonl`, and where there are any `explanation.json`, `night.jsonl` (reruns and experiments) and
+`fix.patch`, which is for people.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from bot.errors import BotError, ConfigError, SandboxError
+from bot.flaky import nights
+from bot.flaky.redacted import without_secrets
+from bot.flaky.types import Night
 from bot.ports import JsonValue
 from bot.propose.types import StopReason
 from bot.publish import fields
@@ -34,12 +38,14 @@ RESULT = "result.json"
 TRACE = "trace.jsonl"
 EXPLANATION = "explanation.json"
 PATCH = "fix.patch"
+NIGHT = "night.jsonl"
 LARGEST: Mapping[str, int] = {
     MANIFEST: 256 << 10,
     RESULT: 16 << 20,
     TRACE: 64 << 20,
     EXPLANATION: 4 << 20,
     PATCH: 2 << 20,
+    NIGHT: nights.LIMIT_BYTES,
 }
 """Bytes of each file that are read; a larger one is refused."""
 
@@ -59,6 +65,11 @@ _STATUSES: Mapping[GateName, tuple[GateStatus, ...]] = {
     GateName.STABLE: (GateStatus.PASSED,),
 }
 """What each gate must have seen before a patch is offered; all of them, in this order."""
+_FURTHER: Mapping[GateName, tuple[GateStatus, ...]] = {
+    GateName.CLEAN: (GateStatus.PASSED, GateStatus.REVIEW),
+    GateName.REVERTED: (GateStatus.PASSED,),
+}
+"""The same of a flaky test's repair: both or none, after the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +90,17 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """trace: bytes of trace.jsonl, empty where it cannot be shown. explanation: see bot.publish.explain.render_json."""
+    """trace: bytes of trace.jsonl, empty where it cannot be shown. explanation: see bot.publish.explain.render_json.
+
+    night: what reruns and experiments showed, for `/grok flaky`.
+    """
 
     claim: Claim
     result: Result
     trace: bytes = field(default=b"", repr=False)
     findings: Findings = field(default_factory=Findings)
     explanation: Mapping[str, JsonValue] | None = None
+    night: Night | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,8 @@ def write(bundle: Bundle, folder: Path) -> None:
     files = {RESULT: to_json(bundle.result).encode(), TRACE: bundle.trace}
     if bundle.explanation is not None:
         files[EXPLANATION] = (json.dumps(bundle.explanation, indent=2) + "\n").encode()
+    if bundle.night is not None:
+        files[NIGHT] = nights.dump(bundle.night)
     if bundle.result.patch is not None:
         files[PATCH] = bundle.result.patch.encode()
     manifest: Mapping[str, JsonValue] = {
@@ -166,12 +183,21 @@ def _read(folder: Path, claim: Claim, redact: Callable[[str], str], clusters: in
         patch = fields.text(_object(told, EXPLANATION), "patch")  # of new tests; redacted it would be another one
         if not patch == redact(patch) == fields.text(explanation, "patch"):
             return Refused("a patch holds what looks like a secret")
+    night = None
+    if NIGHT in contents:
+        read = nights.load(contents[NIGHT], NIGHT)
+        if not isinstance(read, Night):
+            return Refused(f"{NIGHT} is not as a triage writes it: {read.why}")
+        if read.commit != (findings.tested or claim.trigger.sha):
+            return Refused(f"{NIGHT} tells of another commit than the one that was claimed")
+        night = without_secrets(read, redact)
     return Bundle(
         claim,
         clean,
         trace if all(_is_clean(line, redact) for line in trace.split(b"\n") if line) else b"",
         replace(findings, on_base=redact(findings.on_base), notes=tuple(map(redact, findings.notes))),
         explanation,
+        night,
     )
 
 
@@ -291,10 +317,11 @@ def unproven(repair: RepairResult) -> str:
         return f"a patch comes with the outcome {repair.outcome.value}"
     digest = hashlib.sha256(repair.patch.encode("utf-8", "surrogatepass")).hexdigest()
     names: Sequence[GateName] = [gate.name for gate in repair.gates]
-    if names != list(_STATUSES):
+    statuses = {**_STATUSES, **_FURTHER} if set(names) & _FURTHER.keys() else _STATUSES
+    if names != list(statuses):
         return "a patch has not been through every gate in its order"
     for gate in repair.gates:
-        if gate.status not in _STATUSES[gate.name]:
+        if gate.status not in statuses[gate.name]:
             return f"a patch is offered although its gate {gate.name.value} is {gate.status.value}"
         if gate.patch_sha256 != ("" if gate.name is GateName.REPRODUCED else digest):
             return f"the gate {gate.name.value} judged another patch than the one that is offered"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from bot.flaky.types import Triage
 from bot.ports import Denied, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import explain_markdown, tests_markdown
 from bot.publish.context import PublishContext, circumstances, evidence_kept, not_opened
+from bot.publish.flaky_summary import render_summary
 from bot.publish.untrusted import bounded, cell, code, fence, markdown
 from bot.publish.words import duration, outcome_words, plural, reason_words, spent
 from bot.result import RepairResult, Result, RunOutcome
@@ -73,6 +75,7 @@ class Report:
 
     refused: why there is nothing to publish, "" where there is. problems: what could not be done, sentences.
     tests: where new tests were written, what became of them.
+    triage: what reruns and experiments showed, where they were asked for.
     repository_url: what people and git fetch from.
     """
 
@@ -85,6 +88,7 @@ class Report:
     patch_paths: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     tests: TestsOffer | None = None
+    triage: Triage | None = None
 
 
 def comment(report: Report) -> str:
@@ -110,6 +114,8 @@ def _parts(report: Report, diff: int) -> Iterator[str]:
             yield from _tests(report.tests, report.explanation, diff)
         else:
             yield explain_markdown.render(report.explanation)
+    if report.triage is not None:
+        yield render_summary(report.triage, heading="Runs, again and again").rstrip()
     for offer in report.offers[:_SHOWN]:
         yield from _offer(offer, report, diff)
     offered = {offer.repair.fingerprint for offer in report.offers}
@@ -125,7 +131,7 @@ def _headline(report: Report) -> str:
     if report.refused:
         return f"**Nothing is published:** {cell(report.refused, 600)}"
     result = report.result
-    if report.explanation is not None and not result.repairs:
+    if (report.explanation is not None or report.triage is not None) and not result.repairs:
         return ""
     because = f": {reason_words(result.reason)}" if result.reason else ""
     if result.outcome is RunOutcome.REPAIRED:

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from bot.config import Settings
+from bot.flaky.judge import judge_night
+from bot.flaky.types import Triage
 from bot.ports import Clock, Denied, Forge, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import checks, ending, job_summary, keep, tests_offering
@@ -25,7 +27,7 @@ from bot.publish.revet import Tree
 from bot.result import RepairResult, Result, RunOutcome, worst
 from bot.trigger.entry import Entry
 from bot.trigger.ledger import Ledger
-from bot.trigger.types import Claim, Test
+from bot.trigger.types import Claim, Flaky, Test
 
 _GOOD = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW, RunOutcome.NO_FAILURES)
 
@@ -96,12 +98,15 @@ class _Posting:
         self.refused = ""
         self.trace, self.findings = b"", Findings()
         self.explanation: Mapping[str, JsonValue] | None = None
+        self.triage: Triage | None = None
         if isinstance(bundle, Refused):
             self.refused = bundle.message
             self.result = Result(RunOutcome.STOPPED, reason=bundle.reason, message=bundle.message)
         else:
             self.result, self.trace, self.findings = bundle.result, bundle.trace, bundle.findings
             self.explanation = bundle.explanation
+            if bundle.night is not None and isinstance(claim.trigger.command, Flaky):
+                self.triage = judge_night(bundle.night)
         self.kit = keep.pack(claim, self.result, self.trace, forge.server_url, forge.repository)
 
     def run(self) -> Posted:
@@ -272,6 +277,7 @@ class _Posting:
             offers=offers,
             refused=self.refused,
             explanation=self.explanation,
+            triage=self.triage,
             patch_paths=self.kit.patch_paths if kept else {},
             problems=tuple(self.parts.problems),
             tests=tests,

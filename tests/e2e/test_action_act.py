@@ -126,6 +126,39 @@ def test_a_command_on_a_pull_request(act: Act, world: World, tmp_path: Path) -> 
     assert line["outcome"] == "repaired"
 
 
+WAVERING = {
+    "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.9"\n',
+    "tests/test_wavers.py": (
+        "def test_wavers():\n    assert next(iter({'spam', 'eggs', 'toast'})) == 'spam'\n\n\n"
+        "def test_holds():\n    assert True\n"
+    ),
+}
+"""A test that depends on the order of hashes: its runs differ from the first seeds on."""
+
+
+def test_a_night_in_two_shards(act: Act, github: GitHubServer, tmp_path: Path) -> None:
+    settings = "version: 1\ntriage: {minutes: 4, runs: 110, suspects: 1}\n"
+    world = World.make(github, tmp_path / "steps", settings, files=WAVERING, bug={"NEWS.md": "news\n"})
+    folder = tmp_path / "project"
+    repositories.make(folder, WAVERING)
+    done = grokfix("init", folder, "--triage", cwd=folder)
+    assert done.exit_code == 0, text(done)
+    repositories.commit(folder, {}, "grokfix init --triage")
+    payload = {"schedule": "37 3 * * *", "repository": {"full_name": "octo/shop", "default_branch": "main"}}
+    night = run(act, world, folder, "schedule", payload, "grokfix-triage.yml", seconds=560.0)
+    assert night.exit_code == 0, night.log
+    assert dict(night.jobs) == {"claim": "success", "triage": "success", "publish": "success"}, night.log
+    assert night.left_behind == ()
+    [line] = ledger(world)
+    assert (line["state"], line["outcome"], line["claim"]["trigger"]["kind"]) == ("ended", "flaky", "schedule"), night.log
+    kept = [path for path in world.shop.seen("grokfix-data").files if path.startswith("flaky/nights/")]
+    assert len(kept) == 2  # what CI ran, and what the two shards did
+    summary = next(step.summary for step in night.steps if step.job == "publish" and "Flaky tests" in step.summary)
+    assert "tests/test_wavers.py::test_wavers" in summary
+    assert "hash order" in summary
+    assert "handed in nothing" not in summary
+
+
 def test_a_step_after_the_tests(act: Act, world: World, tmp_path: Path) -> None:
     sha = world.shop.commit("main", {".github/workflows/ci.yml": CI + STEP}, "grokfix as a step")
     folder = tmp_path / "project"
