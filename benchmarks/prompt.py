@@ -81,7 +81,7 @@ class Timed(ModelServer):
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.came: list[float] = []
         self.went: list[float] = []
-        super().__init__(replies)
+        super().__init__(replies, keeps=True)  # as endpoints do
 
     @property
     def gaps(self) -> list[float]:

@@ -295,7 +295,10 @@ def error(status: int, body: object, **headers: str) -> Reply:
 class ModelServer:
     """Context manager; see the module."""
 
-    def __init__(self, replies: Sequence[Reply]) -> None:
+    def __init__(self, replies: Sequence[Reply], *, keeps: bool = False) -> None:
+        """keeps: connections are kept for more requests, and streams come in chunks."""
+        self.keeps = keeps
+        self.connections = 0
         self.requests: list[Request] = []
         self.misses: list[str] = []
         self._replies = list(replies)
@@ -336,6 +339,12 @@ class ModelServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if server.keeps else "HTTP/1.0"
+
+            def setup(self) -> None:
+                super().setup()
+                server.connections += 1
+
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers.get("content-length", 0)))
                 request = Request(
@@ -357,19 +366,26 @@ class ModelServer:
                     return
                 if reply.cut_after is not None and not reply.reset:
                     self.send_header("content-length", "1000000")  # so that the end of file comes too early
+                chunked = server.keeps and reply.cut_after is None
+                if chunked:
+                    self.send_header("transfer-encoding", "chunked")
+                self.close_connection = not chunked
                 self.end_headers()
                 events = reply.events if reply.cut_after is None else reply.events[: reply.cut_after]
                 for event in events:
-                    self.event(event, reply)
+                    self.event(event, reply, chunked=chunked)
                 while reply.forever:
-                    self.event(events[-1], reply)
+                    self.event(events[-1], reply, chunked=chunked)
+                if chunked:
+                    self.wfile.write(b"0\r\n\r\n")
                 if reply.reset:
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.connection.close()
 
-            def event(self, event: str, reply: Reply) -> None:
+            def event(self, event: str, reply: Reply, *, chunked: bool) -> None:
                 time.sleep(reply.delay)
-                self.wfile.write(f"data: {event}\n\n".encode() if event else b": still here\n\n")
+                frame = f"data: {event}\n\n".encode() if event else b": still here\n\n"
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame) if chunked else frame)
 
             def log_message(self, format: str, *args: object) -> None:
                 return

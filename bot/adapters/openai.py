@@ -7,19 +7,18 @@ is off), and every call charged, the failed ones too.
 from __future__ import annotations
 
 import json
-import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
-import httpx2  # what the SDK runs on: its event hook is the one place that sees every byte of every answer
+import httpx2
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from bot.adapters.openai_calls import TooManyCalls
+from bot.adapters.openai_client import Client, timeout_of
 from bot.adapters.openai_faults import Fault, place, redact, status_fault, stream_fault
 from bot.adapters.openai_reply import REPLY_CHARACTERS, Assembly, ReplyTooLong
 from bot.adapters.openai_request import body_of, messages_of, parameters_of
@@ -29,22 +28,13 @@ from bot.config import ModelSettings, Price
 from bot.errors import ConfigError, ModelError, ModelFault
 from bot.ports import Clock, JsonValue, ModelReply, ModelRequest, OnPart, Usage
 
-_CONNECT_SECONDS = 30.0
-_NO_KEY = "no-key"  # the SDK wants one; a server on one's own machine does not, and is sent none
-_ORDINARY = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
-)
-_HEADERS = _ORDINARY | {"x-grok-conv-id"}
-"""All that is sent, beside the key. The SDK would add a description of this machine, and OPENAI_CUSTOM_HEADERS,
-OPENAI_ORG_ID and such from the environment: what is meant for one vendor is none of another's business."""
-
 
 class OpenAIModel:
     """Implements bot.ports.Model. `prices`: US dollars by model name (bot.budget.load_prices).
 
     ConfigError for a key or address that no request could be sent with. Remembers which optional parameters the
     endpoint refused, and leaves them out from then on; where it refused tools, the next request that needs them fails
-    at once and costs nothing. Threads may share it.
+    at once and costs nothing. Threads may share it; connections are kept from one request to the next.
     """
 
     def __init__(self, settings: ModelSettings, clock: Clock, prices: Mapping[str, Price]) -> None:
@@ -62,6 +52,7 @@ class OpenAIModel:
         self._refused: frozenset[str] = frozenset()
         self._takes_tools = True
         self._longest_reply = sys.maxsize
+        self._client = Client(self._settings)
 
     def complete(self, request: ModelRequest, on_part: OnPart | None = None) -> ModelReply:
         """`request.seconds` bounds all tries together; before a repeated one streams again, `on_part` gets RESTART.
@@ -106,11 +97,11 @@ class OpenAIModel:
     ) -> ModelReply | Failed:
         began = self._clock.monotonic()
         assembly = Assembly(on_part)
-        watch = Watch()
+        watch = Watch(self._client.deadlines)
         fault = None
         with watch.until(deadline - began):
             try:
-                fault = self._stream(request, sent, deadline - began, watch, assembly)
+                fault = self._stream(request, sent, deadline - began, assembly)
             except openai.APIStatusError as error:
                 body = error.response.text
                 fault = status_fault(error.status_code, error.response.headers, body, self._settings, self._clock.now())
@@ -160,32 +151,20 @@ class OpenAIModel:
         request: ModelRequest,
         sent: Mapping[str, JsonValue],
         seconds: float,
-        watch: Watch,
         assembly: Assembly,
     ) -> Fault | None:
-        timeout = httpx2.Timeout(max(0.1, seconds), connect=min(_CONNECT_SECONDS, max(0.1, seconds)))
         messages = list(messages_of(request, with_reasoning="reasoning_content" in sent))
-        hooks: dict[str, list[Callable[..., None]]] = {"request": [self._own_headers], "response": [watch.see]}
         headers = {"accept-encoding": "identity"}  # a small body that unpacks to a huge one would pass the cap
         if request.conversation:
             headers["x-grok-conv-id"] = request.conversation
-        with (
-            openai.DefaultHttpxClient(timeout=timeout, event_hooks=hooks, verify=_certificates()) as http,
-            openai.OpenAI(
-                api_key=self._settings.api_key or _NO_KEY,
-                base_url=self._settings.base_url,
-                max_retries=0,
-                http_client=http,
-            ) as client,
-            client.chat.completions.create(
-                model=self.name,
-                messages=cast("list[ChatCompletionMessageParam]", messages),
-                stream=True,
-                timeout=timeout,
-                extra_body=body_of(sent),
-                extra_headers=headers,
-            ) as stream,
-        ):
+        with self._client.sdk().chat.completions.create(
+            model=self.name,
+            messages=cast("list[ChatCompletionMessageParam]", messages),
+            stream=True,
+            timeout=timeout_of(seconds),
+            extra_body=body_of(sent),
+            extra_headers=headers,
+        ) as stream:
             kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "text/event-stream":
                 return self._whole(stream.response.read(), kind, assembly)
@@ -195,12 +174,6 @@ class OpenAIModel:
                     return fault
                 assembly.add(frame)
         return None
-
-    def _own_headers(self, request: httpx2.Request) -> None:
-        for name in set(request.headers.keys()) - _HEADERS:
-            del request.headers[name]
-        if self._settings.api_key:
-            request.headers["authorization"] = f"Bearer {self._settings.api_key}"
 
     def _whole(self, body: bytes, kind: str, assembly: Assembly) -> Fault | None:
         """An answer that is no stream: the whole reply in one piece from a server that cannot stream, or no reply."""
@@ -221,12 +194,6 @@ class OpenAIModel:
     def _unusable(self, what: str) -> Fault:
         """What the same request would only bring once more."""
         return self._fault(what, False, ModelFault.MALFORMED)
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: a client that reads them for itself spends a tenth of a second on that, at every request."""
-    return httpx2.create_ssl_context()
 
 
 def _json(chunk: object) -> JsonValue:

@@ -81,9 +81,8 @@ def carry(
         return _looked_up(known, added)
     results = {moved: rule for rule in rules if (moved := _carried(rule, added)) is not None}
     home = _home(known, lines)
-    ranked = sorted(results, key=home.count, reverse=True)
-    if len(ranked) > 1:
-        return ranked[0] if home.count(ranked[0]) > home.count(ranked[1]) else None
+    if len(results) > 1:
+        return home.of_one(tuple(results))
     for moved, rule in results.items():
         as_it_stands = all(rule.of(pair.ours) == pair.theirs for pair in known)
         if as_it_stands or home.count(moved) or not any(text.strip() for text in added):
@@ -181,9 +180,25 @@ class _Home:
     known: frozenset[int]
     step: int
 
+    def of_one(self, choices: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+        """The only one whose outermost lines stand at home, for deeper ones may align with something; where another
+        has more lines at home, they must stand where quoted lines do."""
+        inside = [lines for lines in choices if self._holds(_outermost(lines))]
+        if len(inside) != 1:
+            return None
+        most = max(self.count(lines) for lines in choices)
+        sure = _outermost(inside[0]) in self.known or self.count(inside[0]) == most
+        return inside[0] if sure else None
+
     def count(self, lines: Iterable[str]) -> int:
-        widths = [width(indentation(line)) for line in lines if line.strip()]
-        return sum(1 for columns in widths if columns in self.known or (self.step and columns % self.step == 0))
+        return sum(self._holds(width(indentation(line))) for line in lines if line.strip())
+
+    def _holds(self, columns: int) -> bool:
+        return columns in self.known or bool(self.step and columns % self.step == 0)
+
+
+def _outermost(lines: Iterable[str]) -> int:
+    return min((width(indentation(line)) for line in lines if line.strip()), default=0)
 
 
 def _home(pairs: Sequence[Pair], lines: Sequence[str]) -> _Home:

@@ -106,6 +106,13 @@ def test_another_hunk_tells_what_a_tab_is(line: str) -> None:
     assert outcome(silent + TELLING if line == "import os" else TELLING + silent) == wanted
 
 
+def test_the_outermost_of_the_added_lines_decides_and_not_those_that_align() -> None:
+    # With a blank more each, the three deeper lines would stand at a multiple of four.
+    lost = hunk("    total = 0", "+    note(", "+       1,", "+       2,", "+       3)", "    for item in items:")
+    added = "    note(\n       1,\n       2,\n       3)\n"
+    assert outcome(lost) == BLANKS.replace("    total = 0\n", f"    total = 0\n{added}")
+
+
 def test_tabs_stay_where_the_quoted_lines_have_blanks() -> None:
     quoted = hunk("     total = 0", "+\tx = 0")
     assert outcome(quoted) == BLANKS.replace("    total = 0\n", "    total = 0\n\tx = 0\n")
