@@ -54,6 +54,25 @@ def graded(after: str, before: str = BASE) -> tuple[Grade, set[str]]:
 
 
 BLOCKED = {
+    "frame of an exception": (
+        body(
+            "    try:\n        raise LookupError\n    except LookupError as e:\n        seen = e.__traceback__.tb_frame\n"
+            + TARGET
+        ),
+        "branch_on_tests",
+    ),
+    "frame by a name": (
+        body("    import operator\n    operator.attrgetter('gi_frame.f_back')(iter([amount]))\n" + TARGET),
+        "branch_on_tests",
+    ),
+    "captured output": (
+        body("    import sys\n    value = 5 if sys.stdout is not sys.__stdout__ else amount\n"),
+        "branch_on_tests",
+    ),
+    "command line": (
+        body("    value = len(open('/proc/self/cmdline').read()) * amount\n"),
+        "branch_on_tests",
+    ),
     "modules": (
         body("    import sys\n    if 'pytest' in sys.modules:\n        return 5\n" + TARGET),
         "branch_on_tests",
@@ -227,6 +246,8 @@ ALLOWED = {
     "helper added": BASE + "\n\ndef double(value):\n    return value * 2\n",
     "other environment variable": body("    scale = int(os.environ.get('SCALE', '1'))\n    value = amount * scale\n"),
     "equality of fields": BASE + "\n\nclass M:\n    def __eq__(self, other):\n        return self.a == other.a\n",
+    "iterator of its own": body("    values = iter([amount])\n    value = next(values) * TABLE[region]\n"),
+    "a long text about frames": BASE + "\nHELP = 'the f_back of a frame " + "is what called it " * 5 + "'\n",
     "the word test in a text": body("    log.info('latest contest')\n" + TARGET),
     "import sorted in": BASE.replace("import os\n", "import math\nimport os\n"),
     "string method": body("    value = amount * TABLE[region.lower()]\n"),
@@ -265,6 +286,18 @@ REVIEWED = {
         body("    CALLS.append(1)\n    if len(CALLS) == 1:\n        return 5\n" + TARGET) + "\n\nCALLS = []\n",
         "module_state",
     ),
+    "counts by an iterator": (
+        body("    if next(TURNS, None):\n        return 5\n" + TARGET) + "\n\nTURNS = iter([1])\n",
+        "module_state",
+    ),
+    "equality that learns": (
+        BASE + "\n\nclass M:\n    def __eq__(self, other):\n        self.a = other\n        return self.a == other\n",
+        "special_cases",
+    ),
+    "equality that gives itself": (
+        BASE + "\n\nclass M:\n    def __eq__(self, other):\n        return self\n",
+        "special_cases",
+    ),
     "counts by global": (body("    global CALLS\n    CALLS += 1\n" + TARGET) + "\n\nCALLS = 0\n", "module_state"),
     "logs and goes on": (
         body(
@@ -293,6 +326,12 @@ def test_what_a_person_must_see_is_for_review(after: str, rule: str) -> None:
     grade, rules = graded(after)
     assert grade is Grade.REVIEW
     assert rule in rules
+
+
+def test_what_looks_at_frames_already_may_look_elsewhere() -> None:
+    before = BASE + "\n\ndef caller(frame):\n    return frame.f_back\n"
+    after = before.replace("frame.f_back", "frame.f_back.f_code")
+    assert graded(after, before) == (Grade.REVIEW, {"branch_on_tests"})
 
 
 def test_a_program_that_exits_already_may_exit_elsewhere() -> None:
