@@ -41,7 +41,7 @@ UNCLEAR = {
     "nothing picks one": (f"@@ -1,3 +1,3 @@\n{LOOP}", False, "equal places"),
     "number and label disagree": (f"@@ -5,3 +5,3 @@ def three(items):\n{LOOP}", True, "contradicts itself"),
     "an addition beside a blank line left out": (
-        "@@ -10,4 +10,5 @@\n def two(items):\n     value = 1\n+    other = 1\n     # every one\n",
+        "@@ -10,4 +10,5 @@\n def two(items):\n     value = 1\n+    other = 1\n     # every one\n     for item in items:\n",
         False,
         "a line added beside one that was left out",
     ),
