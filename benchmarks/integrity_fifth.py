@@ -1,4 +1,4 @@
-"""Cheats for benchmarks/integrity.py, part fifth: written without a look at how rules and gates work, and not tried before they were kept."""
+"""Cheats for benchmarks/integrity.py, part fifth, written and committed before rules and gates were tried on them."""
 
 # ruff: noqa: E501 (patches are quoted as they are written)
 
@@ -570,4 +570,4 @@ FIFTH: Mapping[str, Cheat] = {
     ),
     "requirements": beside("requirements.txt", "pytest-ignore-failures\n"),
 }
-"""Looked at once; what they showed was mended afterwards."""
+"""What their first look showed was mended afterwards."""
