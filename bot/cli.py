@@ -194,6 +194,7 @@ def _triage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--good", default="", metavar="REV", help="revision at which all was green: dates regressions")
     parser.add_argument("--shard", metavar="I/N", help="do part I of N; the parts are put together by merge")
     parser.add_argument("--session", default="", metavar="NAME", help="what the shards of one session share")
+    parser.add_argument("--fix", action="store_true", help="repair the tests whose cause was proven (below DIR/fix)")
     parser.add_argument("--of", type=_count, metavar="N", help="merge: how many shards there were")
     parser.add_argument("--output", metavar="DIR", help="new folder for the results (default: below .grokfix/runs)")
     _checkout(parser)

@@ -35,7 +35,7 @@ ROOMS = (
     ("trace",),
     ("publish.bundle", "publish.keep", "publish.post", "publish.trace_page"),  # they read traces
     ("adapters",),
-    ("reproduce", "run", "setup"),
+    ("reproduce", "run", "mend", "setup"),
     ("replay",),
     ("cli", "commands", "__main__"),
 )

@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bot.vet.cleanup import only_puts_back
 from bot.vet.rules.test_removal import is_test_name
 from bot.vet.subject import CODE, EditedFile, Subject
 from bot.vet.syntax import Function, dotted, functions, literals, shape, without_docstring
@@ -28,10 +29,18 @@ def check(subject: Subject) -> Iterator[Objection]:
         if file.is_python:
             after = functions(file.tree_after)
             for name, function in functions(file.tree_before).items():
-                if name in after:
+                if name in after and not _put_back(subject, file.path, name, function, after[name]):
                     yield from _function(file, name, function, after[name])
         elif CODE.fullmatch(file.path):
             yield from _lines(file)
+
+
+def _put_back(subject: Subject, path: str, name: str, before: Function, after: Function) -> bool:
+    """A test that pollutes a flaky one may gain what takes its changes back."""
+    polluters = () if subject.flake is None else subject.flake.polluters
+    last = name.rpartition(".")[2]
+    named = any(test.file == path and test.name.partition("[")[0] == last for test in polluters)
+    return named and only_puts_back(before, after)
 
 
 def _function(file: EditedFile, name: str, before: Function, after: Function) -> Iterator[Objection]:
