@@ -17,7 +17,7 @@ const columns = [
   ["min lost a week", (each) => each.minutes_lost_a_week ?? "", (each) => each.minutes_lost_a_week ?? -1],
   ["cause", (each) => each.cause ?? ""],
 ];
-let sorted = 4, down = true, wanted = "";
+let sorted = 4, down = true, wanted = "", most = 500;
 
 function table() {
   const warnings = [];
@@ -30,7 +30,7 @@ function table() {
   search.setAttribute("aria-label", search.placeholder);
   search.value = wanted;
   const list = make("table"), head = make("tr"), body = make("tbody");
-  const thead = make("thead");
+  const thead = make("thead"), more = make("button");
   columns.forEach(([name], index) => {
     const cell = make("th"), button = make("button", name);
     button.type = "button";
@@ -45,7 +45,9 @@ function table() {
       .filter(([, index]) => { const each = data.tests[index], text = `${each.id} ${each.verdict} ${each.cause ?? ""}`.toLowerCase(); return words.every((word) => text.includes(word)); })
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
     [...head.children].forEach((cell, index) => cell.setAttribute("aria-sort", index !== sorted ? "none" : down ? "descending" : "ascending"));
-    body.replaceChildren(...order.map(([, index]) => {
+    more.hidden = order.length <= most;
+    more.textContent = `Show all ${order.length}`;
+    body.replaceChildren(...order.slice(0, most).map(([, index]) => {
       const row = make("tr");
       columns.forEach(([, text], column) => {
         const cell = make("td", column ? text(data.tests[index]) : "", column > 1 && column < 5 ? "number" : "");
@@ -56,10 +58,12 @@ function table() {
     }));
   };
   search.addEventListener("input", () => { wanted = search.value; fill(); });
+  more.type = "button";
+  more.addEventListener("click", () => { most = Infinity; fill(); });
   thead.append(head);
   list.append(thead, body);
   fill();
-  main.replaceChildren(...nodes, search, data.tests.length ? list : make("p", "No test is flaky, broken or suspected."));
+  main.replaceChildren(...nodes, search, data.tests.length ? list : make("p", "No test is flaky, broken or suspected."), more);
 }
 
 function wilson(failures, runs) {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
@@ -20,7 +21,8 @@ from bot.publish.untrusted import html
 
 def render_page(triage: Triage, weeks: Mapping[TestId, Sequence[tuple[str, int, int]]] | None = None) -> str:
     """One HTML document. weeks: per test (Monday's ISO date, runs, failures), oldest first."""
-    data = to_json(triage, {test: tuple(each) for test, each in (weeks or {}).items()})
+    document = json.loads(to_json(triage, {test: tuple(each) for test, each in (weeks or {}).items()}))
+    data = json.dumps(document, separators=(",", ":"))
     data = data.replace("<", "\\u003c").replace("&", "\\u0026")  # nothing in it ends the block or opens a comment
     folder = resources.files("bot.publish")
     style = (folder / "flaky_page.css").read_text("utf-8")

@@ -65,8 +65,12 @@ def test_hostile_names_are_text_and_a_phone_does_not_scroll_sideways(page: Page,
 
 def test_ten_thousand_tests_and_none(page: Page, tmp_path: Path) -> None:
     many = [verdict(TestId.from_node_id(f"tests/test_{n}.py::test_x"), Kind.FLAKY, 3) for n in range(10_000)]
-    for name, triage, rows in (("many", night(*many), 10_003), ("none", night(verdicts=()), 0)):
+    for name, triage, rows in (("many", night(*many), 500), ("none", night(verdicts=()), 0)):
         file = tmp_path / f"{name}.html"
         file.write_text(render_page(triage), "utf-8")
         page.goto(file.as_uri())
         expect(page.locator("tbody tr")).to_have_count(rows)
+    file = tmp_path / "many.html"
+    page.goto(file.as_uri())
+    page.locator("input").fill("test_9999.py")
+    expect(page.locator("tbody tr")).to_have_count(1)
