@@ -7,8 +7,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from bot.evidence.types import Outcome
+from bot.verify.neighbours import Kind
 from bot.verify.types import GateStatus
-from bot.verify.variants import Kind, Variant
+from bot.verify.variants import Variant
 
 LEAST = 3
 """Variants that must have failed as the target did for their sameness to say anything."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import copy
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from itertools import chain, zip_longest
 from typing import cast
 
 from bot.evidence.types import TestId
+from bot.verify.neighbours import Kind, Other, is_one, others_of, otherwise
 from bot.vet.syntax import Function, Node, dotted, functions, parse
 
 MARK = "_grokfix_variant_"
@@ -19,22 +18,8 @@ MARK = "_grokfix_variant_"
 _NO_SUBJECT = frozenset({"raises", "warns", "approx", "isclose", "fail", "skip", "param", "fixture", "print", "patch"})
 """Last names of calls whose arguments say what is expected, not what is asked."""
 _ENDS = (None, True, False, 0, 1, "", b"", ...)
-_DIGIT = re.compile(r"[0-9]")
-_WORD = re.compile(r"[A-Za-z]+")
-_WORDS = 3
-"""Words of one text that are exchanged one by one."""
 _LONG = 3
 """Elements from which on a list is data, in which no single one should decide."""
-
-
-class Kind(Enum):
-    """What is otherwise in a variant."""
-
-    NEAR = "another value"
-    LENGTH = "a text or list of another length"
-    LETTERS = "other letters in the same places"
-    ONE = "another element in the place of 1, which code may well single out"
-    WANTED = "another expectation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +77,7 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
         return None
     holders = {id(part): number for number, site in enumerate(sites) for part in _elements(site.node)}
     wanted = [_Site(node) for node in _asserted(function)]
-    turns = chain(_in_turn(wanted, _otherwise), _in_turn(sites, _others))
+    turns = chain(_in_turn(wanted, otherwise), _in_turn(sites, others_of))
     chosen = [(site, kind, text) for site, kind, other in turns if (text := _written(function, site, other))][:most]
     lines = source.splitlines()
     for name, other in known.items():
@@ -112,7 +97,7 @@ def vary(source: str, target: TestId, most: int) -> Variants | None:
 
 
 def _in_turn(
-    sites: Sequence[_Site], others: Callable[[ast.expr], Iterator[_Other]]
+    sites: Sequence[_Site], others: Callable[[ast.expr], Iterator[Other]]
 ) -> Iterator[tuple[_Site, Kind, ast.expr]]:
     """Another value for each site in turn, so that a limit on the number leaves out none of them."""
     each = [[(site, kind, other) for kind, other in others(site.node)] for site in sites]
@@ -194,7 +179,7 @@ def _parts(node: ast.expr) -> Iterator[ast.expr]:
     data = {id(part) for each in inner for part in _elements(each)}
     for part in inner:
         if isinstance(part, ast.Constant):
-            varied = part.value not in _ENDS or (_is_one(part) and id(part) in data)
+            varied = part.value not in _ENDS or (is_one(part) and id(part) in data)
         else:
             varied = isinstance(part, (ast.List, ast.Tuple))
         if varied:
@@ -205,10 +190,6 @@ def _elements(node: ast.expr) -> Iterator[ast.expr]:
     """What a list of some length holds itself."""
     if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) >= _LONG:
         yield from node.elts
-
-
-def _is_one(node: ast.Constant) -> bool:
-    return isinstance(node.value, (int, float)) and not isinstance(node.value, bool) and node.value == 1
 
 
 def _asserted(function: Function) -> Iterator[ast.expr]:
@@ -239,71 +220,7 @@ def _says_expected(call: ast.Call) -> bool:
     return dotted(call.func).rpartition(".")[2] in _NO_SUBJECT
 
 
-# --- by what ----------------------------------------------------------------------------------------------------------
-
-
-_Other = tuple[Kind, ast.expr]
-
-
-def _others(node: ast.expr) -> Iterator[_Other]:
-    """Values beside a literal: near ones and a far one; what is neither number, text nor list stays."""
-    if isinstance(node, (ast.List, ast.Tuple)):
-        yield from _other_lists(node)
-        return
-    value = cast(ast.Constant, node).value
-    near: tuple[int | float | str | bytes, ...] = ()
-    length: tuple[str | bytes, ...] = ()
-    letters: list[str] = []
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        near = (value + 1, value - 1, value * 2, value + 10, value / 2 if isinstance(value, float) else value // 2)
-    elif isinstance(value, str):
-        words = [match.span() for match in _WORD.finditer(value)][:_WORDS]
-        spans = [(0, len(value)), *words] if len(words) > 1 else words
-        letters = [value[:start] + _shifted(value[start:end]) + value[end:] for start, end in spans]
-        length = (value + "q", "q" + value, value[:-1], value[1:], value + value, value + "qz")
-        near = (_DIGIT.sub(lambda match: str((int(match[0]) + 1) % 10), value), value[::-1], value.swapcase())
-    elif isinstance(value, bytes):
-        length = (value + b"q", b"q" + value, value[:-1], value + value)
-    one = isinstance(node, ast.Constant) and _is_one(node)
-    kinds = {Kind.LETTERS: letters, Kind.LENGTH: length, Kind.ONE if one else Kind.NEAR: near}
-    for kind, others in kinds.items():
-        yield from ((kind, ast.Constant(other)) for other in dict.fromkeys(others) if other != value)
-
-
-def _other_lists(node: ast.List | ast.Tuple) -> Iterator[_Other]:
-    """Longer and shorter by one, by two and by all, and turned round."""
-    elements = node.elts
-    if elements:
-        for longer in ([elements[-1]], [elements[0], elements[-1]], elements):
-            yield Kind.LENGTH, _list_of(node, [*elements, *longer])
-    if len(elements) > 1:
-        yield Kind.LENGTH, _list_of(node, elements[:-1])
-        yield Kind.NEAR, _list_of(node, elements[::-1])
-
-
-def _list_of(node: ast.List | ast.Tuple, elements: list[ast.expr]) -> ast.expr:
-    return type(node)([copy.deepcopy(each) for each in elements], ast.Load())
-
-
-def _otherwise(node: ast.expr) -> Iterator[_Other]:
-    """Something that the same outcome cannot equal as well."""
-    more = ast.Constant("something else")
-    if isinstance(node, (ast.List, ast.Tuple)):
-        yield Kind.WANTED, _list_of(node, [*node.elts, more])
-    elif isinstance(node, ast.Dict):
-        yield Kind.WANTED, ast.Dict([*copy.deepcopy(node.keys), more], [*copy.deepcopy(node.values), more])
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield Kind.WANTED, ast.Constant(node.value + " and more")
-    elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-        yield Kind.WANTED, ast.Constant(node.value + 3)
-
-
-def _shifted(text: str) -> str:
-    """The next letter for each, z for a: the same kinds of characters in the same places."""
-    return "".join(
-        chr(ord(c) + 1) if c.isascii() and c.isalpha() and c not in "zZ" else {"z": "a", "Z": "A"}.get(c, c)
-        for c in text
-    )
+# --- how it is written ------------------------------------------------------------------------------------------------
 
 
 def _written(function: Function, site: _Site, other: ast.expr) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bot.evidence.types import Outcome
+from bot.verify.neighbours import Kind
 from bot.verify.trials import Trial, assess
 from bot.verify.types import GateStatus
-from bot.verify.variants import Kind, Variant
+from bot.verify.variants import Variant
 
 PASSED = (Outcome.PASSED, "", "")
 Row = tuple[Kind, int, object, int, str, str]

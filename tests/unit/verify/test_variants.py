@@ -8,7 +8,8 @@ from collections.abc import Collection
 import pytest
 
 from bot.evidence.types import TestId
-from bot.verify.variants import MARK, Kind, vary
+from bot.verify.neighbours import Kind
+from bot.verify.variants import MARK, vary
 
 INPUTS = frozenset(Kind) - {Kind.WANTED}
 
