@@ -26,6 +26,7 @@ from bot.commands.compose import (
     suite_of,
     tools_for,
 )
+from bot.commands.mend import repair_flaky
 from bot.config import Settings
 from bot.errors import ConfigError, SandboxError
 from bot.evidence.matching import select
@@ -119,8 +120,10 @@ def _triage(options: argparse.Namespace) -> int:
             folder = output.make(repository.root, options.output)
             with LiveView(Console(stderr=True), clock, verbose=options.verbose) as view:
                 night = observe(job, request, settings, repository, sandbox, folder, redactor, view)
-    triage = judged([night], records, request.problems)
-    write(folder, triage, night)
+                triage = judged([night], records, request.problems)
+                write(folder, triage, night)
+                if options.fix:
+                    repair_flaky(triage, night.records, job, settings, repository, sandbox, folder, redactor, view)
     _show(options, triage, folder)
     return 0
 
