@@ -189,7 +189,7 @@ def _triage(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="earlier runs: JUnit XML, or night.jsonl of earlier sessions",
+        help="earlier runs: JUnit XML, night.jsonl of earlier sessions, or one NAME.db that is kept and added to",
     )
     parser.add_argument("--good", default="", metavar="REV", help="revision at which all was green: dates regressions")
     parser.add_argument("--shard", metavar="I/N", help="do part I of N; the parts are put together by merge")

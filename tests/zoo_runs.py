@@ -24,6 +24,8 @@ from tests import repositories
 from tests.fakes import MemoryRecorder
 
 ZOO = Path(__file__).parent / "zoo"
+_LEAN = ("python", "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:playwright", "-p", "no:anyio")
+"""Plugins of our own development environment that a small project would not have: importing them takes a second a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def zoo_lab(name: str, *, minutes: float = 10.0, most_runs: int = 2_000) -> Iter
         }
         repository = Repository.open(repositories.make(root / "project", files), root / "scratch")
         ends = time.monotonic() + minutes * 60
-        suite = SuiteSettings(interpreter=sys.executable)
+        suite = SuiteSettings(interpreter=sys.executable, test=_LEAN)
         toolchain = PythonToolchain(suite)
         checkout = repository.checkout("HEAD")
         with ProcessSandbox(root / "boxes").set_up(SetUp(""), checkout.path, Limits()) as environment:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.commands.action_history import session_of
 from bot.commands.action_site import Site
-from bot.commands.triage import NIGHT, read_nights
+from bot.commands.triage_files import NIGHT, read_nights
 from bot.flaky.redacted import without_secrets
 from bot.flaky.types import Night, RunSource, Scan
 from bot.publish.untrusted import one_line

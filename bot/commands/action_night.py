@@ -15,7 +15,7 @@ from bot.commands.action_output import StepFiles, say
 from bot.commands.action_picture import Picture, draw
 from bot.commands.action_quarantine import listed, propose
 from bot.commands.action_site import Site
-from bot.commands.triage import REPORT, SUMMARY
+from bot.commands.triage_files import REPORT, SUMMARY
 from bot.errors import SandboxError
 from bot.flaky.carried import keep
 from bot.flaky.quarantine import Quarantine, Unreadable

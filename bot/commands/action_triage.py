@@ -12,7 +12,8 @@ from bot.commands.action_material import fetched
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_site import Site
 from bot.commands.compose import chosen_sandbox, suite_of
-from bot.commands.triage import Request, judged, observe, write
+from bot.commands.triage import Request, observe
+from bot.commands.triage_files import judged, write
 from bot.config import Settings
 from bot.evidence.ci_history import last_green
 from bot.flaky.bisect import Step

@@ -6,7 +6,7 @@ import argparse
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from bot.commands.compose import (
     tools_for,
 )
 from bot.commands.mend import repair_flaky
+from bot.commands.triage_files import judged, read_nights, write
 from bot.config import Settings
 from bot.errors import ConfigError, SandboxError
 from bot.evidence.matching import select
@@ -34,18 +35,16 @@ from bot.evidence.types import TestId
 from bot.flaky.bench_lab import BenchLab
 from bot.flaky.bisect import Step
 from bot.flaky.from_reports import records_of
-from bot.flaky.judge import judge
 from bot.flaky.merge import merge
-from bot.flaky.nights import LIMIT_BYTES, dump, load
 from bot.flaky.redacted import without_secrets
 from bot.flaky.session import Plan, hold
+from bot.flaky.store import Store
 from bot.flaky.types import Broke, Night, NoRun, RunRecord, Scan, Shard, Triage
-from bot.ports import EventKind, Recorder, Sandbox
-from bot.publish.flaky_report import to_json
-from bot.publish.flaky_summary import render_summary
+from bot.ports import Clock, EventKind, Recorder, Sandbox
+from bot.publish.flaky_report import Weeks, to_json
 from bot.publish.flaky_text import headline, render_text
 from bot.publish.terminal import LiveView
-from bot.publish.untrusted import log, one_line
+from bot.publish.untrusted import log
 from bot.reproduce import Job, Stages, Tools, prepare
 from bot.trace.file import TraceFile
 from bot.trace.redact import Redactor
@@ -54,8 +53,8 @@ from bot.verify.bench import SandboxBench
 from bot.workspace.git import Repository
 from bot.workspace.history import RepositoryHistory
 
-NIGHT, REPORT, SUMMARY = "night.jsonl", "triage.json", "summary.md"
-_MOST_NIGHTS = 1_000
+_STORES = frozenset({".db", ".sqlite"})
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +99,18 @@ def _triage(options: argparse.Namespace) -> int:
         )
         if options.good:
             repository.resolve(options.good)  # a wrong revision is told before anything is made
-        records, problems = records_of([Path(name) for name in options.history])
+        past = _past(options.history)
         redactor = Redactor(secrets_of(settings, config.process_environment()))
         clock = SystemClock()
         request = Request(
             session=options.session or f"local-{int(clock.now())}",
             shard=shard,
             selectors=tuple(options.tests),
-            history=records,
-            problems=tuple(f"{problem.source}: {problem.message}" for problem in problems),
         )
-        with chosen_sandbox(settings) as sandbox:
+        with chosen_sandbox(settings) as sandbox, _store(past.store, settings, clock) as store:
+            known = () if store is None else tuple(store.records(clock.now() - limits.days * _DAY))
+            problems = (*past.problems, *(() if store is None else store.problems))
+            request = replace(request, history=(*past.records, *known), problems=problems)
             job = Job(
                 suite=suite_of(settings, sandbox, repository.root),
                 good=options.good,
@@ -120,12 +120,51 @@ def _triage(options: argparse.Namespace) -> int:
             folder = output.make(repository.root, options.output)
             with LiveView(Console(stderr=True), clock, verbose=options.verbose) as view:
                 night = observe(job, request, settings, repository, sandbox, folder, redactor, view)
-                triage = judged([night], records, request.problems)
-                write(folder, triage, night)
+                triage = judged([night], request.history, problems)
+                write(folder, triage, night, _weeks(store, night, triage))
                 if options.fix:
                     repair_flaky(triage, night.records, job, settings, repository, sandbox, folder, redactor, view)
     _show(options, triage, folder)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What `--history` names. store: the SQLite file among them, which the session adds itself to."""
+
+    records: tuple[RunRecord, ...]
+    problems: tuple[str, ...]
+    store: Path | None
+
+
+def _past(names: Sequence[str]) -> _Past:
+    paths = [Path(name) for name in names]
+    stores = [path for path in paths if path.suffix in _STORES]
+    if len(stores) > 1:
+        raise ConfigError(f"--history takes one history store, and {', '.join(map(str, stores))} are several")
+    records, problems = records_of([path for path in paths if path not in stores])
+    told = tuple(f"{problem.source}: {problem.message}" for problem in problems)
+    return _Past(records, told, stores[0] if stores else None)
+
+
+@contextmanager
+def _store(path: Path | None, settings: Settings, clock: Clock) -> Iterator[Store | None]:
+    if path is None:
+        yield None
+        return
+    with Store.open(path, clock, retention_days=settings.triage.kept_days) as store:
+        yield store
+
+
+def _weeks(store: Store | None, night: Night, triage: Triage) -> Weeks | None:
+    """The night goes into the store; what that then tells of each week."""
+    if store is None:
+        return None
+    store.add(night)
+    return {
+        test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in weeks)
+        for test, weeks in store.weeks([verdict.test for verdict in triage.verdicts]).items()
+    }
 
 
 def observe(
@@ -239,43 +278,6 @@ def _teller(recorder: Recorder) -> Callable[[str], None]:
 # --- what is made of it ---------------------------------------------------------------------------------------------
 
 
-def judged(
-    nights: Iterable[Night], history: Sequence[RunRecord], problems: Sequence[str], of: int | None = None
-) -> Triage:
-    """The verdicts of one session: what its shards handed in, with what was known before."""
-    merged = merge(nights, of)
-    night = merged.night
-    return judge(
-        (*history, *night.records),
-        session=night.session,
-        commit=night.commit,
-        environment=night.environment,
-        at=night.at,
-        findings=night.findings,
-        regressions=night.regressions,
-        scan=night.scan,
-        shards=merged.shards,
-        lost=merged.lost,
-        problems=(*problems, *night.problems),
-    )
-
-
-def write(folder: Path, triage: Triage, night: Night) -> None:
-    """night.jsonl, triage.json and summary.md. SandboxError where the folder takes no file."""
-    files = {
-        NIGHT: dump(night),
-        REPORT: to_json(triage).encode(),
-        SUMMARY: render_summary(triage).encode(),
-    }
-    for name, content in files.items():
-        try:
-            (folder / name).write_bytes(content)
-        except OSError as error:
-            raise SandboxError(
-                f"cannot write {folder / name}: {error.strerror}; free some space and run it again"
-            ) from error
-
-
 def _show(options: argparse.Namespace, triage: Triage, folder: Path) -> None:
     if options.format == "json":
         sys.stdout.write(to_json(triage))
@@ -308,26 +310,3 @@ def _merge(options: argparse.Namespace) -> int:
     write(folder, triage, merge(nights, options.of).night)
     _show(options, triage, folder)
     return 0
-
-
-def read_nights(paths: Sequence[Path]) -> tuple[tuple[Night, ...], tuple[str, ...]]:
-    """The nights of folders (every night.jsonl below them) and files, and what could not be read."""
-    nights: list[Night] = []
-    problems: list[str] = []
-    files = [file for path in paths for file in (sorted(path.rglob(NIGHT)) if path.is_dir() else [path])]
-    for path in paths:
-        if path.is_dir() and not any(path.rglob(NIGHT)):
-            problems.append(f"{path}: holds no {NIGHT}; the shard did not come to its end")
-    for file in files[:_MOST_NIGHTS]:
-        try:
-            with file.open("rb") as stream:
-                data = stream.read(LIMIT_BYTES + 1)
-        except OSError as error:
-            problems.append(f"{file}: cannot be read: {error.strerror}")
-            continue
-        night = load(data, str(file))
-        if isinstance(night, Night):
-            nights.append(night)
-        else:
-            problems.append(f"{file}: {one_line(night.why, 300)}")
-    return tuple(nights), tuple(problems)

@@ -9,20 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from bot.evidence.types import TestId
 from bot.flaky.types import Triage
-from bot.publish.flaky_report import to_json
+from bot.publish.flaky_report import Weeks, document
 from bot.publish.flaky_text import headline
 from bot.publish.untrusted import html
 
 
-def render_page(triage: Triage, weeks: Mapping[TestId, Sequence[tuple[str, int, int]]] | None = None) -> str:
+def render_page(triage: Triage, weeks: Weeks | None = None) -> str:
     """One HTML document. weeks: per test (Monday's ISO date, runs, failures), oldest first."""
-    document = json.loads(to_json(triage, {test: tuple(each) for test, each in (weeks or {}).items()}))
-    data = json.dumps(document, separators=(",", ":"))
+    data = json.dumps(document(triage, weeks), separators=(",", ":"))
     data = data.replace("<", "\\u003c").replace("&", "\\u0026")  # nothing in it ends the block or opens a comment
     folder = resources.files("bot.publish")
     style = (folder / "flaky_page.css").read_text("utf-8")

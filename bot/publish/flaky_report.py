@@ -1,4 +1,4 @@
-"""triage.json: everything a session found, for programs. Its schema is published beside it (triage.schema.json).
+"""triage.json: everything a session found, for programs.
 
 It is written and never read back: what is merged are nights (bot.flaky.nights), and verdicts are made of records anew.
 """
@@ -6,7 +6,8 @@ It is written and never read back: what is merged are nights (bot.flaky.nights),
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from bot.evidence.types import TestId
 from bot.flaky.types import Finding, Interval, Proof, Regression, Scan, Tally, Triage, Trial, Verdict
@@ -18,9 +19,18 @@ FORMAT = "grokfix-triage/1"
 _ID, _TEXT = 2000, 500
 
 
-def to_json(triage: Triage, weeks: Mapping[TestId, tuple[tuple[str, int, int], ...]] | None = None) -> str:
-    """One JSON document, ASCII. weeks: per test (Monday's ISO date, runs, failures), oldest first."""
-    document: dict[str, JsonValue] = {
+Weeks: TypeAlias = Mapping[TestId, Sequence[tuple[str, int, int]]]
+"""Per test: Monday's ISO date, ordinary runs, failures; oldest first."""
+
+
+def to_json(triage: Triage, weeks: Weeks | None = None) -> str:
+    """triage.json: one document, ASCII."""
+    return json.dumps(document(triage, weeks), indent=2) + "\n"
+
+
+def document(triage: Triage, weeks: Weeks | None = None) -> JsonValue:
+    """What triage.json holds."""
+    return {
         "format": FORMAT,
         "session": one_line(triage.session),
         "commit": one_line(triage.commit),
@@ -35,10 +45,9 @@ def to_json(triage: Triage, weeks: Mapping[TestId, tuple[tuple[str, int, int], .
         "lost_shards": list(triage.lost),
         "problems": [one_line(problem, _TEXT) for problem in triage.problems],
     }
-    return json.dumps(document, indent=2) + "\n"
 
 
-def _verdict(verdict: Verdict, weeks: tuple[tuple[str, int, int], ...]) -> JsonValue:
+def _verdict(verdict: Verdict, weeks: Sequence[tuple[str, int, int]]) -> JsonValue:
     tally = verdict.tally
     return {
         "id": _id(verdict.test),

@@ -20,7 +20,11 @@ BASKET = {
         "def test_nothing():\n    assert rates.price(0) == 0\n\n\n"
         "def test_the_price():\n    assert rates.price(5) == 5\n"
     ),
-    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+    # The plugins are those of our own development environment: importing them takes a second a run.
+    "pyproject.toml": (
+        '[tool.pytest.ini_options]\npythonpath = ["."]\n'
+        'addopts = "-p no:hypothesispytest -p no:playwright -p no:anyio"\n'
+    ),
 }
 SECONDS = 400
 """Limit of one session: some fifty runs of pytest, on a machine that may be busy."""
