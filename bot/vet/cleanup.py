@@ -30,7 +30,7 @@ def _without(body: Sequence[ast.stmt]) -> list[ast.stmt]:
     left: list[ast.stmt] = []
     saved: list[ast.stmt] = []
     for statement in body:
-        if _lends_a_copy(statement):
+        if isinstance(statement, ast.Expr) and lends_a_copy(statement.value):
             continue
         if _saves(statement):
             saved.append(statement)
@@ -44,9 +44,8 @@ def _without(body: Sequence[ast.stmt]) -> list[ast.stmt]:
     return [*left, *saved]
 
 
-def _lends_a_copy(statement: ast.stmt) -> bool:
+def lends_a_copy(call: ast.expr) -> bool:
     """`monkeypatch.setattr(module, "name", dict(module.name))`: the test starts with what it would have had."""
-    call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call) or dotted(call.func) != f"{_FIXTURE}.setattr" or call.keywords:
         return False
     if len(call.args) != 3 or not isinstance(call.args[1], ast.Constant):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from bot.vet.cleanup import lends_a_copy
 from bot.vet.subject import EditedFile, Subject
 from bot.vet.syntax import bound_names, dotted, fresh, origins, resolved
 from bot.vet.types import Grade, Objection
@@ -24,7 +25,10 @@ def check(subject: Subject) -> Iterator[Objection]:
     patched = {_module(file.path): _defined(file) for file in subject.source()}
     for file in subject.tests():
         known = origins(file.tree_after)
+        polluting = subject.flake is not None and any(test.file == file.path for test in subject.flake.polluters)
         for call in fresh(file.tree_before, file.tree_after, ast.Call):
+            if polluting and lends_a_copy(call):
+                continue
             word = dotted(call.func)
             if (
                 file.existed
