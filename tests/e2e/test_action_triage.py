@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -284,7 +285,7 @@ def test_a_night_tells_no_secret_and_no_command(world: World, tmp_path: Path) ->
     data = b"".join(world.shop.seen("grokfix-data").files.values()).decode("utf-8", "replace")
     for text in (body, step.summary, step.log, data):
         assert token not in text
-    assert "<img" not in body + step.summary
+    assert "<img" not in re.sub(r"(`+).*?\1", "", body + step.summary)  # in code it is nothing but letters
     assert not any(line.startswith("::error") for line in step.log.splitlines())
 
 
