@@ -37,7 +37,8 @@ from bot.flaky.ledger import is_infrastructure
 from bot.flaky.nights import Unreadable, dump, load
 from bot.flaky.statistics import clopper_pearson, wilson
 from bot.flaky.store import Store
-from bot.flaky.types import Counts, Failed, Interval, Kind, Night, RunRecord, RunSource, Shard
+from bot.flaky.types import Counts, Failed, Interval, Night, RunRecord, RunSource, Shard
+from bot.flaky.verdict import Kind
 
 DAY = 86_400.0
 START = 1_790_000_000.0

@@ -192,8 +192,8 @@ class _Reader:
             return 1, None
         if match is None or int(match[2]) > MOST_SHARDS or int(match[1] or 1) > int(match[2]):
             self.faults.append(
-                f"input {name} is {value[:100]!r}; it must be a number of shards from 1 to {MOST_SHARDS}, or in analyze "
-                "which of them, for example 1/2"
+                f"input {name} is {value[:100]!r}; it must be a number of shards from 1 to {MOST_SHARDS}, or in "
+                "analyze which of them, for example 1/2"
             )
             return 1, None
         return int(match[1] or 1), int(match[2])

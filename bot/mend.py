@@ -19,7 +19,8 @@ from bot.flaky.mend.gates import Care, further
 from bot.flaky.mend.shared_state import Shared, shared_states
 from bot.flaky.mend.story import story
 from bot.flaky.mend.templates import FlakyTemplates
-from bot.flaky.types import RunRecord, Triage
+from bot.flaky.types import RunRecord
+from bot.flaky.verdict import Triage
 from bot.patch.apply import combine
 from bot.patch.types import Refusal
 from bot.ports import EventKind, Proposer

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.evidence.types import TestId
-from bot.flaky.types import Broke, Failed, Job, NoRun, Observed, Ran, RunRecord, RunSource
+from bot.flaky.lab import Broke, Job, NoRun, Observed, Ran
+from bot.flaky.types import Failed, RunRecord, RunSource
 from bot.toolchains.types import PLAIN, Conditions, Touched
 
 

@@ -25,7 +25,8 @@ from bot.evidence.failures import cluster, looks_own, read_failure
 from bot.evidence.types import TestCase
 from bot.flaky.judge import judge_night
 from bot.flaky.redacted import without_secrets
-from bot.flaky.types import Kind, Night
+from bot.flaky.types import Night
+from bot.flaky.verdict import Kind
 from bot.ports import JsonValue, Recorder
 from bot.propose.model.guidance import read_guidance
 from bot.propose.types import StopReason

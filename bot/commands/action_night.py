@@ -19,7 +19,8 @@ from bot.commands.triage_files import REPORT, SUMMARY
 from bot.errors import SandboxError
 from bot.flaky.carried import keep
 from bot.flaky.quarantine import Quarantine, Unreadable
-from bot.flaky.types import Kind, Night
+from bot.flaky.types import Night
+from bot.flaky.verdict import Kind
 from bot.propose.types import StopReason
 from bot.publish.flaky_owners import Owners
 from bot.publish.flaky_report import to_json

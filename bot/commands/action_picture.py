@@ -14,7 +14,8 @@ from bot.flaky.quarantine import Entry
 from bot.flaky.quarantine_states import follow
 from bot.flaky.states import advance
 from bot.flaky.store import Store
-from bot.flaky.types import Finding, Night, State, StateChange, Triage
+from bot.flaky.types import Finding, Night, State, StateChange
+from bot.flaky.verdict import Triage
 
 Weeks = Mapping[TestId, tuple[tuple[str, int, int], ...]]
 """Per test: Monday's ISO date, ordinary runs, failures; oldest first."""

@@ -11,7 +11,8 @@ from bot.commands import output
 from bot.commands.work import Ended, work
 from bot.config import Settings
 from bot.errors import SandboxError
-from bot.flaky.types import RunRecord, Triage
+from bot.flaky.types import RunRecord
+from bot.flaky.verdict import Triage
 from bot.mend import Plan, mend, repairable
 from bot.ports import Recorder, Sandbox
 from bot.reproduce import Job

@@ -35,11 +35,13 @@ from bot.evidence.types import TestId
 from bot.flaky.bench_lab import BenchLab
 from bot.flaky.bisect import Step
 from bot.flaky.from_reports import records_of
+from bot.flaky.lab import Broke, NoRun
 from bot.flaky.merge import merge
 from bot.flaky.redacted import without_secrets
 from bot.flaky.session import Plan, hold
 from bot.flaky.store import Store
-from bot.flaky.types import Broke, Night, NoRun, RunRecord, Scan, Shard, Triage
+from bot.flaky.types import Night, RunRecord, Scan, Shard
+from bot.flaky.verdict import Triage
 from bot.ports import Clock, EventKind, Recorder, Sandbox
 from bot.publish.flaky_report import Weeks, to_json
 from bot.publish.flaky_text import headline, render_text

@@ -9,7 +9,8 @@ from bot.errors import SandboxError
 from bot.flaky.judge import judge
 from bot.flaky.merge import merge
 from bot.flaky.nights import LIMIT_BYTES, dump, load
-from bot.flaky.types import Night, RunRecord, Triage
+from bot.flaky.types import Night, RunRecord
+from bot.flaky.verdict import Triage
 from bot.publish.flaky_page import render_page
 from bot.publish.flaky_report import Weeks, to_json
 from bot.publish.flaky_summary import render_summary

@@ -46,8 +46,8 @@ class Spectrum:
 class Evidence:
     """All that a proposer is told. `recent_diff` is unified text since the last good revision, "" where unknown.
 
-    learned: what an earlier proposer found out without finding a repair, in sentences. flaky: what experiments showed of
-    a failure that comes only sometimes, "" of one that comes every time.
+    learned: what an earlier proposer found out without finding a repair, in sentences. flaky: what experiments showed
+    of a failure that comes only sometimes, "" of one that comes every time.
     """
 
     cluster: Cluster

@@ -13,7 +13,8 @@ from bot.errors import ConfigError, SandboxError
 from bot.evidence.failures import read_failure
 from bot.evidence.text import one_line
 from bot.evidence.types import Outcome, Phase, TestCase, TestId
-from bot.flaky.types import Broke, Failed, Job, NoRun, Observed, Ran, RunRecord, RunSource, Shard
+from bot.flaky.lab import Broke, Job, NoRun, Observed, Ran
+from bot.flaky.types import Failed, RunRecord, RunSource, Shard
 from bot.toolchains.types import PLAIN, Conditions, Touched
 from bot.verify.bench import SandboxBench
 

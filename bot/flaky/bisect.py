@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from bot.flaky.ddmin import repeats_for
 from bot.flaky.experiments.series import Seen, Series, Suspect
+from bot.flaky.lab import Lab, NoRun
 from bot.flaky.statistics import fisher_exact, lower_bound
-from bot.flaky.types import Counts, Lab, NoRun, Regression
+from bot.flaky.types import Counts, Regression
 
 _BELIEVED = 0.01
 _EACH = 10  # runs at each of the two commits: 10/10 against 0/10 is a regression beyond doubt

@@ -9,7 +9,8 @@ from bot.evidence.types import TestId
 from bot.flaky.experiments.clues import EXPERIMENTS, clues, ordered
 from bot.flaky.experiments.series import Effort, Seen, Series, Suspect, Variant, always, never, same_failure
 from bot.flaky.experiments.sift import CAUSES, Sifted, sift
-from bot.flaky.types import Failed, Finding, Lab, NoRun, Proof, RunRecord, Tried
+from bot.flaky.lab import Lab, NoRun
+from bot.flaky.types import Failed, Finding, Proof, RunRecord, Tried
 
 _RECORDS = 40
 """Runs of each outcome that a suspect takes along, the newest."""

@@ -25,20 +25,8 @@ from bot.flaky.ledger import Ledger
 from bot.flaky.rules import Case, Rules
 from bot.flaky.statistics import lower_bound, minutes_lost, upper_bound, wilson
 from bot.flaky.tally import tallies
-from bot.flaky.types import (
-    Counts,
-    Finding,
-    Kind,
-    Night,
-    Regression,
-    RunRecord,
-    RunSource,
-    Scan,
-    Shard,
-    Tally,
-    Triage,
-    Verdict,
-)
+from bot.flaky.types import Counts, Finding, Night, Regression, RunRecord, RunSource, Scan, Shard, Tally
+from bot.flaky.verdict import Kind, Triage, Verdict
 
 _WEEK = 7 * 86_400.0
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from bot.evidence.types import TestId
 from bot.flaky.conftest_block import Placed, place, remove
 from bot.flaky.strict_json import MalformedError, a_list, a_string, an_object, parse, take
-from bot.flaky.types import Kind, Verdict
+from bot.flaky.verdict import Kind, Verdict
 
 LIST = "grokfix-quarantine.json"
 PLUGIN = "grokfix_quarantine.py"

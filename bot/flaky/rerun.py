@@ -14,9 +14,10 @@ from typing import Protocol
 
 from bot.evidence.text import one_line
 from bot.evidence.types import TestId
+from bot.flaky.lab import Broke, Lab, NoRun, Observed, Ran
 from bot.flaky.ledger import is_infrastructure
 from bot.flaky.statistics import Decision, Sequential
-from bot.flaky.types import Broke, Counts, Lab, NoRun, Observed, Ran, RunRecord
+from bot.flaky.types import Counts, RunRecord
 from bot.toolchains.types import Conditions
 
 ALWAYS = 5

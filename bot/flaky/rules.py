@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from bot.flaky.claims import claims
 from bot.flaky.ledger import Ledger, Mask, Run, bits, is_change
 from bot.flaky.statistics import fisher_exact, lower_bound, upper_bound
-from bot.flaky.types import Cause, Counts, Finding, Kind, Regression, Tally
+from bot.flaky.types import Cause, Counts, Finding, Regression, Tally
+from bot.flaky.verdict import Kind
 
 STREAK = 5
 """Failing runs in a row after which a test may be called broken: its rate is then above 0.54 (95 %)."""

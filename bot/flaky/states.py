@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from bot.evidence.types import TestId
-from bot.flaky.types import Kind, State, StateChange, Triage
+from bot.flaky.types import State, StateChange
+from bot.flaky.verdict import Kind, Triage
 
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.SUSPECT, State.FLAKY}),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
 
 from bot.evidence.types import TestId
-from bot.toolchains.types import PLAIN, Conditions, Touched
+from bot.toolchains.types import PLAIN, Conditions
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
@@ -236,110 +235,7 @@ class Regression:
     author: str = ""
 
 
-class NoRun(Exception):  # noqa: N818 (a control-flow signal: experiments end, what was found stays)
-    """The lab may not run any more: the budget's minutes or runs are over; the message says which."""
-
-
-class Lab(Protocol):
-    """Where tests are run again and again. Every run is counted, recorded and kept as a `RunRecord`."""
-
-    @property
-    def suite(self) -> tuple[TestId, ...]:
-        """All tests in their recorded order, from the first whole run."""
-        ...
-
-    @property
-    def runs(self) -> int:
-        """Runs so far."""
-        ...
-
-    def unsupported(self, conditions: Conditions) -> str:
-        """Why this place cannot bring about `conditions`, "" where it can."""
-        ...
-
-    def run(
-        self, tests: Sequence[TestId] | None, conditions: Conditions = PLAIN, *, purpose: str, revision: str = ""
-    ) -> Observed:
-        """One run of `tests` (None: the suite). revision: another commit than the lab's own. NoRun when it is over."""
-        ...
-
-    def run_many(self, jobs: Sequence[Job]) -> tuple[Observed, ...]:
-        """The same for independent runs, side by side where that is safe; answers stand in the order of `jobs`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run that `Lab.run_many` is asked for."""
-
-    tests: tuple[TestId, ...] | None
-    conditions: Conditions
-    purpose: str
-    revision: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A run with a report. touched: what it wanted beyond its own process."""
-
-    record: RunRecord
-    touched: Touched = field(default_factory=Touched)
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """A run that gave no report which can be believed: it says nothing of any test. hung: it was stopped for time, and
-    `test` began last (None: not known)."""
-
-    problem: str
-    hung: bool = False
-    test: TestId | None = None
-
-
-Observed: TypeAlias = Ran | Broke
-
-
-# --- verdicts -------------------------------------------------------------------------------------------------------
-
-
-class Kind(StrEnum):
-    """What a test is. SUSPECT: different outcomes, not yet at one commit. UNKNOWN: evidence contradicts itself."""
-
-    FLAKY = "flaky"
-    BROKEN = "broken"
-    INFRASTRUCTURE = "infrastructure"
-    ENVIRONMENT = "environment-dependent"
-    SUSPECT = "suspect"
-    UNKNOWN = "unknown"
-    STABLE = "stable"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is said of one test, with what it rests on.
-
-    counts: ordinary runs. interval: Wilson 95 %, for people. bound: one-sided 95 % Clopper-Pearson; the lower one of a
-    failing test, the upper one of a stable test. reason: one sentence that quotes the counts.
-    cluster: fingerprints that fail together share one ("" = alone). minutes_lost: expected a week, None unknown.
-    introduced: commit with which it was first seen failing, "" unknown.
-    """
-
-    test: TestId
-    kind: Kind
-    reason: str
-    counts: Counts
-    interval: Interval
-    bound: float
-    tally: Tally
-    finding: Finding | None = None
-    regression: Regression | None = None
-    cluster: str = ""
-    minutes_lost: float | None = None
-    introduced: str = ""
-
-    @property
-    def cause(self) -> Cause | None:
-        return self.finding.proofs[0].cause if self.finding is not None and self.finding.proofs else None
+# --- what is kept -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,33 +244,6 @@ class Shard:
 
     number: int = 1
     of: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Triage:
-    """What a night (or a command) found. Stable tests are counted, not listed: `verdicts` hold all others.
-
-    session: what the shards of one night share. scan: None where no history was read. shards: those that handed in;
-    lost: numbers of those that did not. runs, seconds: spent on reruns. problems: what could not be done, and why.
-    stable_bound: the highest of the stable tests' upper bounds: that of the one with the fewest runs.
-    """
-
-    session: str
-    commit: str
-    environment: str
-    at: float
-    verdicts: tuple[Verdict, ...]
-    stable: int
-    scan: Scan | None
-    shards: tuple[Shard, ...]
-    lost: tuple[int, ...]
-    runs: int
-    seconds: float
-    problems: tuple[str, ...] = ()
-    stable_bound: float = 1.0
-
-
-# --- what becomes of a test over time -------------------------------------------------------------------------------
 
 
 class State(StrEnum):

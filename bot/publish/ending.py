@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.flaky.types import Triage
+from bot.flaky.verdict import Triage
 from bot.ports import Denied, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import explain_markdown, tests_markdown

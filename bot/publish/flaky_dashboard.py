@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.evidence.types import TestId
-from bot.flaky.types import Kind, State, StateChange, Triage, Verdict
+from bot.flaky.types import State, StateChange
+from bot.flaky.verdict import Kind, Triage, Verdict
 from bot.publish.flaky_owners import Owners
 from bot.publish.flaky_text import headline
 from bot.publish.flaky_words import KINDS, day, interval, minutes, to_do, why

@@ -11,7 +11,7 @@ import hashlib
 import json
 from importlib import resources
 
-from bot.flaky.types import Triage
+from bot.flaky.verdict import Triage
 from bot.publish.flaky_report import Weeks, document
 from bot.publish.flaky_text import headline
 from bot.publish.untrusted import html

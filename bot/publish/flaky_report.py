@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from bot.evidence.types import TestId
-from bot.flaky.types import Finding, Interval, Proof, Regression, Scan, Tally, Triage, Trial, Verdict
+from bot.flaky.types import Finding, Interval, Proof, Regression, Scan, Tally, Trial
+from bot.flaky.verdict import Triage, Verdict
 from bot.ports import JsonValue
 from bot.publish.flaky_words import day, proof_words, to_do, under
 from bot.publish.untrusted import one_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.flaky.types import Triage, Verdict
+from bot.flaky.verdict import Triage, Verdict
 from bot.publish.flaky_text import headline
 from bot.publish.flaky_words import KINDS, counted, interval, minutes, proof_words, to_do, trial_words, why
 from bot.publish.untrusted import code, code_cell, markdown, one_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from bot.flaky.types import Kind, Triage, Verdict
+from bot.flaky.verdict import Kind, Triage, Verdict
 from bot.publish.flaky_words import KINDS, counted, interval, minutes, to_do, trial_words, why
 from bot.publish.untrusted import log, one_line
 from bot.publish.words import duration, plural

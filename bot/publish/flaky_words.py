@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from bot.flaky.types import Cause, Counts, Interval, Kind, Proof, Trial, Verdict
+from bot.flaky.types import Cause, Counts, Interval, Proof, Trial
+from bot.flaky.verdict import Kind, Verdict
 from bot.toolchains.types import Conditions
 
 KINDS: Mapping[Kind, str] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.config import Settings
 from bot.flaky.judge import judge_night
-from bot.flaky.types import Triage
+from bot.flaky.verdict import Triage
 from bot.ports import Clock, Denied, Forge, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import checks, ending, job_summary, keep, tests_offering

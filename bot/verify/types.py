@@ -35,7 +35,7 @@ class JudgeBench(Protocol):
         purpose: str = "probe",
         seconds: float | None = None,
     ) -> RunResult:
-        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace, seconds a limit of this run."""
+        """Run `ids` (None: the suite) in a fresh box; `purpose` is a word for the trace, seconds this run's limit."""
         ...
 
 

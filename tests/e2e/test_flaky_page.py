@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bot.evidence.types import TestId
-from bot.flaky.types import Kind
+from bot.flaky.verdict import Kind
 from bot.publish.flaky_page import render_page
 from tests.unit.publish.flaky_sample import WEEKS, hostile, night, verdict
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from bot.evidence.failures import mask
 from bot.evidence.types import TestId
-from bot.flaky.types import Broke, Cause, Counts, Failed, Job, Lab, Observed, Proof, Ran, RunRecord, Trial, Tried
+from bot.flaky.lab import Broke, Job, Lab, Observed, Ran
+from bot.flaky.types import Cause, Counts, Failed, Proof, RunRecord, Trial, Tried
 from bot.toolchains.types import PLAIN, Conditions, Touched
 
 Result: TypeAlias = tuple[Proof, ...] | Tried

@@ -17,8 +17,8 @@ from bot.config import SuiteSettings
 from bot.errors import SandboxError
 from bot.evidence.types import TestId
 from bot.flaky.bench_lab import BenchLab
+from bot.flaky.lab import Broke, Job, NoRun, Ran
 from bot.flaky.rerun import Limits, screen
-from bot.flaky.types import Broke, Job, NoRun, Ran
 from bot.ports import Limits as BoxLimits
 from bot.toolchains.python import PythonToolchain
 from bot.toolchains.types import PLAIN, Conditions

@@ -8,20 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from bot.flaky.judge import judge, suspects
-from bot.flaky.types import (
-    Cause,
-    Counts,
-    Finding,
-    Kind,
-    Proof,
-    Regression,
-    RunRecord,
-    RunSource,
-    Scan,
-    Shard,
-    Triage,
-    Trial,
-)
+from bot.flaky.types import Cause, Counts, Finding, Proof, Regression, RunRecord, RunSource, Scan, Shard, Trial
+from bot.flaky.verdict import Kind, Triage
 from bot.toolchains.types import PLAIN
 from tests.flaky_records import START, ids, named, reruns, run
 

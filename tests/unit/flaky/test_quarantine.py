@@ -19,7 +19,8 @@ from bot.evidence.types import TestId
 from bot.flaky import quarantine
 from bot.flaky.in_repository import grokfix_quarantine
 from bot.flaky.quarantine import Content, Entry, Quarantine, Refused, Unreadable, content_of, entry_for, read
-from bot.flaky.types import Counts, Interval, Kind, Tally, Verdict
+from bot.flaky.types import Counts, Interval, Tally
+from bot.flaky.verdict import Kind, Verdict
 
 SOON = (datetime.now(UTC) + timedelta(days=5)).date().isoformat()
 TODAY = datetime.now(UTC).date().isoformat()

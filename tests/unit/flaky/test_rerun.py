@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from bot.evidence.types import TestId
+from bot.flaky.lab import Broke, Job, NoRun, Observed, Ran
 from bot.flaky.rerun import ALWAYS, Limits, screen, shuffled
 from bot.flaky.statistics import Sequential
-from bot.flaky.types import Broke, Failed, Job, NoRun, Observed, Ran, RunRecord, RunSource
+from bot.flaky.types import Failed, RunRecord, RunSource
 from bot.toolchains.types import PLAIN, Conditions
 
 Fails = Callable[[tuple[TestId, ...], int, Conditions], bool]

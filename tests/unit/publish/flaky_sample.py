@@ -4,22 +4,8 @@ from __future__ import annotations
 
 from bot.evidence.types import TestId
 from bot.flaky.statistics import lower_bound, wilson
-from bot.flaky.types import (
-    Cause,
-    Counts,
-    Finding,
-    Kind,
-    Mixed,
-    Proof,
-    Regression,
-    Scan,
-    Shard,
-    Tally,
-    Triage,
-    Trial,
-    Tried,
-    Verdict,
-)
+from bot.flaky.types import Cause, Counts, Finding, Mixed, Proof, Regression, Scan, Shard, Tally, Trial, Tried
+from bot.flaky.verdict import Kind, Triage, Verdict
 from bot.toolchains.types import PLAIN, Conditions
 
 AT = 1_764_000_000.0  # 24 November 2025

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from bot.publish.bundle import Bundle, Findings, Refused
 from bot.result import Result, RunOutcome
 from bot.trace.redact import Redactor
 from bot.trigger.types import Claim
-from bot.verify.types import GateName, GateStatus
+from bot.verify.types import FURTHER, GateName, GateStatus
 from tests.unit.publish.world import OTHER, World, make, repaired, result_of
 
 
@@ -159,6 +159,12 @@ def _gates(result: Result, name: GateName, **changes: object) -> Result:
     return replace(result, repairs=(replace(repair, gates=gates),))
 
 
+def _further(result: Result, names: Sequence[GateName] = FURTHER) -> Result:
+    """With the gates of a flaky test's repair."""
+    gates = result.repairs[0].gates
+    return _repair(result, gates=(*gates, *(replace(gates[-1], name=name) for name in names)))
+
+
 def _repair(result: Result, **changes: object) -> Result:
     return replace(result, repairs=(replace(result.repairs[0], **changes),))  # type: ignore[arg-type]
 
@@ -186,6 +192,18 @@ def _repair(result: Result, **changes: object) -> Result:
         *(
             ((lambda result, name=name: _gates(result, name, status=GateStatus.NOT_RUN)), f"{name.value} is not_run")
             for name in GateName
+            if name not in FURTHER
+        ),
+        (lambda result: _further(result, FURTHER[:1]), "every gate"),
+        (lambda result: _further(result, FURTHER[::-1]), "every gate"),
+        (lambda result: _gates(_further(result), GateName.CLEAN, patch_sha256="0" * 64), "another patch"),
+        (lambda result: _gates(_further(result), GateName.CLEAN, status=GateStatus.REVIEW), "asks for a person"),
+        *(
+            (
+                (lambda result, name=name: _gates(_further(result), name, status=GateStatus.NOT_RUN)),
+                f"{name.value} is not_run",
+            )
+            for name in FURTHER
         ),
         (lambda result: replace(result, repairs=result.repairs * 2), "same failure"),
         (lambda result: replace(result, repairs=()), "none of its repairs is that"),
@@ -199,6 +217,11 @@ def test_a_repair_that_its_gates_do_not_carry(
     folder = written(it, tmp_path / "bundle", replace(it.bundle, result=change(it.bundle.result)))
     read = bundles.read(folder, it.claim)
     assert isinstance(read, Refused) and said in read.message
+
+
+def test_a_flaky_tests_repair_is_read(it: World, tmp_path: Path) -> None:
+    bundle = replace(it.bundle, result=_further(it.bundle.result))
+    assert bundles.read(written(it, tmp_path / "bundle", bundle), it.claim) == bundle
 
 
 def test_more_fixes_than_a_run_may_bring(it: World, tmp_path: Path) -> None:

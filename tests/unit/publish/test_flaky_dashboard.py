@@ -9,7 +9,8 @@ import pytest
 
 from bot.evidence.types import TestId
 from bot.flaky.quarantine import Content, Entry, entry_for
-from bot.flaky.types import Kind, Scan, State, StateChange
+from bot.flaky.types import Scan, State, StateChange
+from bot.flaky.verdict import Kind
 from bot.publish.flaky_dashboard import Links, render, sparkline
 from bot.publish.flaky_owners import Owners, read_owners
 from bot.publish.flaky_quarantine import quarantine_body, quarantine_title

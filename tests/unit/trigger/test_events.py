@@ -12,7 +12,7 @@ import pytest
 from bot.errors import ConfigError
 from bot.ports import JsonValue
 from bot.trigger.events import EventFacts, parse
-from bot.trigger.types import Fix, Help, Ignored, Trigger, TriggerKind, WrongCommand
+from bot.trigger.types import Fix, Help, Ignored, Triage, Trigger, TriggerKind, WrongCommand
 from tests import npm
 from tests.unit.trigger.sample import FACTS, REPOSITORY, SHA, changed
 
@@ -205,6 +205,30 @@ def test_a_step_after_tests_that_a_schedule_or_a_person_started(name: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"), [("schedule", TriggerKind.SCHEDULE), ("workflow_dispatch", TriggerKind.DISPATCH)]
+)
+@pytest.mark.parametrize(("tests", "shards"), [("", 3), ("tests/test_cart.py::test_total", 1)], ids=["all", "one"])
+def test_a_night_of_triage(name: str, kind: TriggerKind, tests: str, shards: int) -> None:
+    payload: Event = {
+        "repository": {"full_name": REPOSITORY, "default_branch": "main"},
+        "inputs": {"tests": tests},
+    }
+    trigger = parse(name, payload, replace(FACTS, shards=3))
+    assert isinstance(trigger, Trigger)
+    assert trigger.kind is kind
+    assert trigger.command == Triage(shards, (tests,) if tests else ())
+
+
+def test_a_night_of_triage_names_tests_and_no_shell() -> None:
+    payload: Event = {
+        "repository": {"full_name": REPOSITORY, "default_branch": "main"},
+        "inputs": {"tests": "$(reboot)"},
+    }
+    with pytest.raises(ConfigError, match="the input tests cannot be used"):
+        parse("workflow_dispatch", payload, replace(FACTS, shards=2))
+
+
+@pytest.mark.parametrize(
     ("name", "change", "facts", "reason"),
     [
         ("push", {}, FACTS, "no test reports were given"),
@@ -215,7 +239,6 @@ def test_a_step_after_tests_that_a_schedule_or_a_person_started(name: str) -> No
         ("push", {"ref": "refs/heads/grokfix-data"}, STEP, "of grokfix's own"),
         ("pull_request", {"action": "closed"}, STEP, "closed"),
         ("pull_request", {"pull_request.head.ref": "grokfix/x/0123456789ab"}, STEP, "of grokfix's own"),
-        ("schedule", {}, FACTS, "not part of this version"),
         ("merge_group", {}, STEP, "does not last"),
         ("pull_request_target", {}, STEP, "not supported"),
         ("issues", {}, STEP, "asks for nothing"),
