@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
@@ -25,12 +25,12 @@ from bot.flaky.types import Night
 from bot.ports import JsonValue
 from bot.propose.types import StopReason
 from bot.publish import fields
-from bot.result import RepairResult, Result, RunOutcome, to_json, worst
+from bot.publish.bundle_claims import inconsistency
+from bot.result import Result, to_json
 from bot.result_file import from_json
 from bot.trace.read import read_trace
 from bot.trigger import wire
-from bot.trigger.types import Claim, Test
-from bot.verify.types import GateName, GateStatus
+from bot.trigger.types import Claim
 
 FORMAT = "grokfix-bundle/1"
 MANIFEST = "bundle.json"
@@ -53,23 +53,6 @@ _IDENTITY = ("trigger", "attempt", "diagnosis_only")
 """What makes two claims one: where its comment and check stand, and which run works on it, may change on the way."""
 _NEEDED = frozenset({RESULT, TRACE})
 _COMMIT = re.compile(r"(?:[0-9a-f]{40})?")
-_OFFERED = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW)
-_STATUSES: Mapping[GateName, tuple[GateStatus, ...]] = {
-    GateName.REPRODUCED: (GateStatus.PASSED,),
-    GateName.APPLIES: (GateStatus.PASSED,),
-    GateName.VETTED: (GateStatus.PASSED, GateStatus.REVIEW),
-    GateName.RED: (GateStatus.PASSED, GateStatus.NOT_APPLICABLE),
-    GateName.GREEN: (GateStatus.PASSED,),
-    GateName.MINIMAL: (GateStatus.PASSED, GateStatus.REVIEW),
-    GateName.SUITE: (GateStatus.PASSED, GateStatus.REVIEW),
-    GateName.STABLE: (GateStatus.PASSED,),
-}
-"""What each gate must have seen before a patch is offered; all of them, in this order."""
-_FURTHER: Mapping[GateName, tuple[GateStatus, ...]] = {
-    GateName.CLEAN: (GateStatus.PASSED, GateStatus.REVIEW),
-    GateName.REVERTED: (GateStatus.PASSED,),
-}
-"""The same of a flaky test's repair: both or none, after the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +144,7 @@ def _read(folder: Path, claim: Claim, redact: Callable[[str], str], clusters: in
     except UnicodeDecodeError as error:
         raise ConfigError("result.json in the bundle is not ASCII") from error
     result = from_json(text)
-    wrong = _inconsistency(result, findings, claim, clusters)
+    wrong = inconsistency(result, findings.tested, claim, clusters)
     if wrong:
         return Refused(wrong)
     trace = contents[TRACE]
@@ -277,57 +260,3 @@ def _findings(data: JsonValue) -> Findings:
         raise ConfigError(f"{MANIFEST}: a commit in the findings is no hash")
     sentences = tuple(note[:2_000] for note in notes if isinstance(note, str))
     return Findings(**texts, merge_only=merge_only, notes=sentences)
-
-
-# --- what the bundle claims -----------------------------------------------------------------------------------------
-
-
-def _inconsistency(result: Result, findings: Findings, claim: Claim, clusters: int) -> str:
-    """Why the result cannot be what a run for this claim wrote, "" where it can."""
-    offered = [each for each in result.repairs if each.patch is not None]
-    tested = findings.tested or claim.trigger.sha
-    if findings.tested not in ("", claim.trigger.sha) and claim.trigger.pull_request is None:
-        return "it was verified on another commit than the claim's, and there is no pull request to be merged"
-    if (offered or result.commit) and result.commit != tested:
-        return f"it was verified on {result.commit[:12] or 'an unknown commit'}, not on {tested[:12]}"
-    if result.outcome.badness < worst([each.outcome for each in result.repairs]).badness:
-        return f"it calls the run {result.outcome.value}, which its repairs do not bear out"
-    if offered and isinstance(claim.trigger.command, Test):
-        return "it brings fixes where tests were asked for"
-    if len(offered) > clusters:
-        return f"it brings {len(offered)} fixes; a run may bring {clusters}"
-    if len({each.fingerprint[:12] for each in offered}) < len(offered) or not all(each.fingerprint for each in offered):
-        return "two of its fixes are for the same failure, or one is for none"
-    for each in result.repairs:
-        if each.outcome in _OFFERED and each.patch is None:
-            return f"it calls a failure {each.outcome.value} without a patch"
-    if wrong := next((wrong for each in offered if (wrong := unproven(each))), ""):
-        return wrong
-    if result.outcome in _OFFERED and result.outcome not in [each.outcome for each in offered]:
-        return f"it calls the run {result.outcome.value}, and none of its repairs is that"
-    if result.patch is not None and (not offered or (len(offered) == 1 and result.patch != offered[0].patch)):
-        return "its patch as a whole is not that of its repairs"
-    return ""
-
-
-def unproven(repair: RepairResult) -> str:
-    """Why the gates of a repair do not carry its patch, "" where they do."""
-    assert repair.patch is not None
-    if repair.outcome not in _OFFERED:
-        return f"a patch comes with the outcome {repair.outcome.value}"
-    digest = hashlib.sha256(repair.patch.encode("utf-8", "surrogatepass")).hexdigest()
-    names: Sequence[GateName] = [gate.name for gate in repair.gates]
-    statuses = {**_STATUSES, **_FURTHER} if set(names) & _FURTHER.keys() else _STATUSES
-    if names != list(statuses):
-        return "a patch has not been through every gate in its order"
-    for gate in repair.gates:
-        if gate.status not in statuses[gate.name]:
-            return f"a patch is offered although its gate {gate.name.value} is {gate.status.value}"
-        if gate.patch_sha256 != ("" if gate.name is GateName.REPRODUCED else digest):
-            return f"the gate {gate.name.value} judged another patch than the one that is offered"
-        if gate.status is GateStatus.REVIEW and repair.outcome is RunOutcome.REPAIRED:
-            return f"it is called repaired although the gate {gate.name.value} asks for a person"
-    red = repair.gates[list(_STATUSES).index(GateName.RED)]
-    if repair.new_tests and red.status is not GateStatus.PASSED:
-        return "its new test was not seen to fail without the fix"
-    return ""
