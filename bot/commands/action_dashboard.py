@@ -19,8 +19,8 @@ from bot.publish.parts import Parts
 from bot.trigger import data_branch
 from bot.trigger.dashboard import LABEL, MARK, TITLE, Act, Restore, decide, find, settle
 from bot.trigger.dashboard_boxes import ALL, Verb, key_of
+from bot.trigger.shapes import MOST_NODE_ID, MOST_TICKED
 from bot.trigger.types import Ignored, Triage, Trigger, TriggerKind
-from bot.trigger.wire import MOST_NODE_ID, MOST_TICKED
 
 BODY = "flaky/dashboard.md"
 """On the data branch: the dashboard's body as it was last written."""

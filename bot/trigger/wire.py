@@ -1,6 +1,6 @@
 """Claims and ledger lines as JSON: strict shapes, for they cross jobs and lie on a branch that others can write.
 
-It builds pydantic models, so it is imported only where one is read or written.
+It needs the pydantic models of bot.trigger.shapes, so it is imported only where one is read or written.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from bot.config_action import MOST_SHARDS
 from bot.errors import ConfigError
 from bot.ports import JsonValue
-from bot.trigger import grammar
-from bot.trigger.entry import Entry, State
-from bot.trigger.limits import MOST_EXHAUSTED
-from bot.trigger.payload import LOGIN, REPOSITORY, SHA, is_ref
+from bot.trigger import shapes
+from bot.trigger.entry import Entry
 from bot.trigger.types import (
     Claim,
     Command,
@@ -33,152 +30,13 @@ from bot.trigger.types import (
     Test,
     Triage,
     Trigger,
-    TriggerKind,
     WrongCommand,
 )
 
 LONGEST_LINE = 64 << 10
-MOST_TICKED, MOST_NODE_ID = 20, 1000
-"""Of one triage: the most tests that are ticked for one thing, the most characters of a test's id."""
 """Characters of one claim or ledger line that are read: the longest command and every name at its limit fit."""
 
-
-def _ref(name: str) -> str:
-    if name and not is_ref(name):
-        raise ValueError("must be the name of a branch, or empty")
-    return name
-
-
-def _test(name: str) -> str:
-    if grammar.wrong_test(name):
-        raise ValueError("must be a test that a command can name")
-    return name
-
-
-def _hint(text: str) -> str:
-    if text and grammar.wrong_hint(text):
-        raise ValueError("must be a hint that a command can give, or empty")
-    return text
-
-
-def _node(test: str) -> str:
-    if any(character < " " for character in test):
-        raise ValueError("must be a test's node id")
-    return test
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
 _Shape = TypeVar("_Shape", bound=BaseModel)
-_Number = Annotated[int, Field(gt=0, lt=1 << 63)]
-_Ref = Annotated[str, AfterValidator(_ref)]
-_Repository = Annotated[str, Field(pattern=f"^(?:{REPOSITORY})?$")]
-_Login = Annotated[str, Field(pattern=f"^(?:{LOGIN})?$")]
-_Sha = Annotated[str, Field(pattern=f"^(?:{SHA})?$")]
-_Attempt = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-_Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=500)]
-_Tests = Annotated[tuple[Annotated[str, AfterValidator(_test)], ...], Field(max_length=grammar.MOST_TESTS)]
-
-
-_Node = Annotated[str, Field(min_length=1, max_length=MOST_NODE_ID), AfterValidator(_node)]
-_Nodes = Annotated[tuple[_Node, ...], Field(max_length=MOST_TICKED)]
-_Exhausted = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{1,64}|\*)$")]
-
-
-class _Fix(_Strict):
-    name: Literal["fix"]
-    tests: _Tests
-    hint: Annotated[str, AfterValidator(_hint)]
-    attempts: Annotated[int, Field(ge=1, le=grammar.MOST_ATTEMPTS)] | None
-    engine: Literal["", "auto", "model", "search"]
-
-
-class _Explain(_Strict):
-    name: Literal["explain"]
-    tests: _Tests
-
-
-class _Retry(_Strict):
-    name: Literal["retry"]
-    fix: _Fix
-
-
-class _Flaky(_Strict):
-    name: Literal["flaky"]
-    tests: _Tests
-
-
-class _Test(_Strict):
-    name: Literal["test"]
-
-
-class _Triage(_Strict):
-    name: Literal["triage"]
-    shards: Annotated[int, Field(ge=0, le=MOST_SHARDS)]
-    tests: _Nodes
-    quarantine: _Nodes
-    release: _Nodes
-
-
-_Command = Annotated[_Fix | _Explain | _Retry | _Flaky | _Test | _Triage, Field(discriminator="name")]
-
-
-class _Trigger(_Strict):
-    kind: TriggerKind
-    repository: Annotated[str, Field(pattern=f"^{REPOSITORY}$")]
-    default_branch: _Ref
-    sender: _Login
-    actor: _Login
-    triggering_actor: _Login
-    sha: _Sha
-    branch: _Ref
-    head_repository: _Repository
-    base_branch: _Ref
-    pull_request: _Number | None
-    run_id: _Number | None
-    run_attempt: _Number
-    workflow_id: _Number | None
-    workflow: Annotated[str, Field(max_length=255)]
-    event: Annotated[str, Field(pattern="^[a-z_]{0,40}$")]
-    comment_id: _Number | None
-    command: _Command | None
-
-
-class _Claim(_Strict):
-    trigger: _Trigger
-    attempt: _Attempt
-    run_url: _Url
-    diagnosis_only: bool
-    asked: bool
-    progress_comment: _Number | None
-    check_run: _Number | None
-    exhausted: Annotated[tuple[_Exhausted, ...], Field(max_length=MOST_EXHAUSTED)] = ()
-
-
-class _Own(_Strict):
-    id: _Number
-    url: _Url
-    job: Annotated[str, Field(max_length=200)]
-
-
-class _Entry(BaseModel):
-    # A line of a later version may hold more: it still counts.
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False)
-
-    attempt: _Attempt
-    state: State
-    begun: AwareDatetime
-    ended: AwareDatetime | None
-    outcome: Annotated[str, Field(pattern="^[a-z_]{0,40}$")]
-    reason: Annotated[str, Field(pattern="^[a-z_]{0,40}$")]
-    fingerprints: tuple[Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")], ...]
-    minutes: Annotated[float, Field(ge=0)]
-    cost_usd: Annotated[float, Field(ge=0)] | None
-    pull_requests: tuple[_Number, ...]
-    own: _Own
-    claim: _Claim
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -247,12 +105,12 @@ def _iso(seconds: float) -> str:
 
 def read_claim(text: str) -> Claim:
     """ConfigError that names every fault, without the values: they are a stranger's."""
-    return _to_claim(_read(_Claim, text, "the claim"))
+    return _to_claim(_read(shapes.Claim, text, "the claim"))
 
 
 def read_entry(text: str) -> Entry:
     """ConfigError where the line is none of ours."""
-    found = _read(_Entry, text, "the line of the ledger")
+    found = _read(shapes.Entry, text, "the line of the ledger")
     if found.attempt != found.claim.attempt:
         raise ConfigError("the line of the ledger names two attempts")
     return Entry(
@@ -287,7 +145,7 @@ def _read(shape: type[_Shape], text: str, what: str) -> _Shape:
         ) from error
 
 
-def _to_claim(found: _Claim) -> Claim:
+def _to_claim(found: shapes.Claim) -> Claim:
     told = found.trigger
     trigger = Trigger(
         kind=told.kind,
@@ -321,22 +179,22 @@ def _to_claim(found: _Claim) -> Claim:
     )
 
 
-def _to_command(told: _Fix | _Explain | _Retry | _Flaky | _Test | _Triage) -> Command:
+def _to_command(told: shapes.Command) -> Command:
     match told:
-        case _Fix():
+        case shapes.Fix():
             return _to_fix(told)
-        case _Explain():
+        case shapes.Explain():
             return Explain(told.tests)
-        case _Retry():
+        case shapes.Retry():
             return Retry(_to_fix(told.fix))
-        case _Flaky():
+        case shapes.Flaky():
             return Flaky(told.tests)
-        case _Test():
+        case shapes.Test():
             return Test()
-        case _Triage():
+        case shapes.Triage():
             return Triage(told.shards, told.tests, told.quarantine, told.release)
     assert_never(told)
 
 
-def _to_fix(told: _Fix) -> Fix:
+def _to_fix(told: shapes.Fix) -> Fix:
     return Fix(told.tests, told.hint, told.attempts, told.engine)
