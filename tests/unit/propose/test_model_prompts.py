@@ -29,7 +29,7 @@ def test_empty_sections_go_with_their_heading() -> None:
     bare = prompt("first", **dict.fromkeys(places, ""))
     assert re.findall("^# .*", bare, re.MULTILINE) == ["# Failing tests"]
     full = prompt("first", **dict.fromkeys(places, "x"))
-    assert len(re.findall("^# .*", full, re.MULTILINE)) == 14
+    assert len(re.findall("^# .*", full, re.MULTILINE)) == 15
     assert "{{" not in full
 
 
