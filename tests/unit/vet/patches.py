@@ -10,7 +10,7 @@ from bot.evidence.types import TestId
 from bot.patch.parse import parse
 from bot.patch.types import Applied
 from bot.vet import Subject, vet
-from bot.vet.types import Grade
+from bot.vet.types import Flake, Grade
 from bot.workspace.types import Change
 
 Files = Mapping[str, str | None]
@@ -23,6 +23,7 @@ def subject(
     targets: tuple[str, ...] = (),
     new_tests: tuple[str, ...] = (),
     protect: tuple[str, ...] = (),
+    flake: Flake | None = None,
 ) -> Subject:
     """A subject whose patch leads from `before` to `after`; paths absent from `after` are unchanged, None deletes."""
     base = {path: dedent(text) for path, text in before.items() if text is not None}
@@ -59,7 +60,7 @@ def subject(
         return base[path].encode() if path in base else None
 
     ids = tuple(TestId.from_node_id(target) for target in targets)
-    return Subject(applied, read, ids, new_tests, protect)
+    return Subject(applied, read, ids, new_tests, protect, flake)
 
 
 def verdict(case: Subject) -> tuple[Grade, set[str]]:
