@@ -56,7 +56,11 @@ PATCH = """\
      return best
 """
 """What mends the bug of the red commit."""
-GREEN = BUGGY | {"shop/cart.py": BUGGY["shop/cart.py"].replace("price > best", "price < best")}
+GREEN = BUGGY | {
+    "shop/cart.py": BUGGY["shop/cart.py"].replace("price > best", "price < best"),
+    # The plugins are those of our own development environment: importing them takes a second a run.
+    "pyproject.toml": BUGGY["pyproject.toml"] + 'addopts = "-p no:hypothesispytest -p no:playwright -p no:anyio"\n',
+}
 BUG = {"shop/cart.py": BUGGY["shop/cart.py"]}
 MOMENT = 1_700_000_000.0
 """When the first two commits of every world were made, seconds since the epoch."""

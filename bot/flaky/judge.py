@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bot.evidence.types import TestId
 from bot.flaky.clusters import clusters_of
@@ -91,9 +92,13 @@ def judge(
 
 
 def judge_night(night: Night) -> Triage:
-    """What one session's runs say by themselves, without any history."""
+    """What one session's runs say by themselves, without any history.
+
+    A proposed change is no excuse here: it is the very commit that was asked about, so what fails there every time is
+    broken there, and what does so now and then is flaky there.
+    """
     return judge(
-        night.records,
+        [replace(record, group="") for record in night.records],
         session=night.session,
         commit=night.commit,
         environment=night.environment,

@@ -301,7 +301,8 @@ class _Posting:
         comment = self.claim.trigger.comment_id
         if comment is None:
             return
-        told = self.explanation is not None and result.outcome is not RunOutcome.STOPPED
+        answered = self.explanation is not None or self.triage is not None
+        told = answered and result.outcome is not RunOutcome.STOPPED
         good = result.outcome in _GOOD or (told and not self.refused)
         content = "rocket" if good else "confused"
         self.parts.refusal("the reaction", self.parts.do("react", lambda: self.forge.react(comment, content)))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.flaky.judge import judge, suspects
-from bot.flaky.types import Cause, Counts, Finding, Proof, Regression, RunRecord, RunSource, Scan, Shard, Trial
+from bot.flaky.judge import judge, judge_night, suspects
+from bot.flaky.types import Cause, Counts, Finding, Night, Proof, Regression, RunRecord, RunSource, Scan, Shard, Trial
 from bot.flaky.verdict import Kind, Triage
 from bot.toolchains.types import PLAIN
 from tests.flaky_records import START, ids, named, reruns, run
@@ -239,3 +239,18 @@ def test_reruns_are_of_our_own_machine_and_cost_nobody_minutes() -> None:
     (verdict,) = judged(reruns(HEAD, SUITE, "pf", suspect="a")).verdicts
     assert verdict.minutes_lost is None
     assert all(record.source is RunSource.RERUN for record in reruns(HEAD, SUITE, "p", suspect="a"))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kind"),
+    [("fffff", Kind.BROKEN), ("fpfpp", Kind.FLAKY), ("fff", Kind.SUSPECT), ("ppppp", Kind.STABLE)],
+)
+def test_a_night_on_a_pull_request_judges_its_own_commit(outcomes: str, kind: Kind) -> None:
+    """Among other sources its failures may be the change's own; asked about that change, they are what it does."""
+    records = tuple(
+        run(HEAD, SUITE, "a" if outcome == "f" else "", group="pr:7", at=float(number))
+        for number, outcome in enumerate(outcomes)
+    )
+    night = Night("asked", Shard(1, 1), START, HEAD, "box", records)
+    assert kind_of(judge_night(night)) is kind
+    assert kind_of(judged(records)) in (Kind.STABLE, Kind.SUSPECT)
