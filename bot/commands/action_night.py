@@ -15,7 +15,7 @@ from bot.commands.action_output import StepFiles, say
 from bot.commands.action_picture import Picture, draw
 from bot.commands.action_quarantine import listed, propose
 from bot.commands.action_site import Site
-from bot.commands.triage_files import REPORT, SUMMARY
+from bot.commands.triage_files import PAGE, REPORT, SUMMARY
 from bot.errors import SandboxError
 from bot.flaky.carried import keep
 from bot.flaky.quarantine import Quarantine, Unreadable
@@ -23,6 +23,7 @@ from bot.flaky.types import Night
 from bot.flaky.verdict import Kind
 from bot.propose.types import StopReason
 from bot.publish.flaky_owners import Owners
+from bot.publish.flaky_page import render_page
 from bot.publish.flaky_report import to_json
 from bot.publish.flaky_summary import render_summary
 from bot.publish.flaky_text import headline
@@ -126,7 +127,11 @@ def _show(
         lines = "".join(f"- {markdown(one_line(problem, 400))}\n" for problem in parts.problems)
         summary += f"\nNot everything could be done:\n\n{lines}"
     place = Path(site.context.workspace or ".") / FOLDER
-    contents = {REPORT: to_json(triage, picture.weeks), SUMMARY: summary}
+    contents = {
+        REPORT: to_json(triage, picture.weeks),
+        SUMMARY: summary,
+        PAGE: render_page(triage, picture.weeks),
+    }
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name, text in contents.items():

@@ -28,7 +28,11 @@ from tests.github_server.state import Issue
 
 QUICK = SETTINGS + "triage: {minutes: 1, runs: 8, suspects: 1, quarantine_days: 14}\n"
 FILES = {
-    "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.9"\n',
+    "pyproject.toml": (
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.9"\n'
+        # The plugins are those of our own development environment: importing them takes a second a run.
+        '[tool.pytest.ini_options]\naddopts = "-p no:hypothesispytest -p no:playwright -p no:anyio"\n'
+    ),
     "tests/test_cart.py": "def test_total():\n    assert True\n\n\ndef test_cheapest():\n    assert True\n",
     "CODEOWNERS": "/tests/ @octo/shopkeepers\n",
 }
@@ -119,6 +123,13 @@ def dashboard(world: World) -> Issue:
     return issue
 
 
+def in_page(uploaded: Path) -> Any:
+    """The data that stands in flaky.html."""
+    text = (uploaded / "flaky.html").read_text()
+    [data] = re.findall(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)
+    return json.loads(data)
+
+
 def test_the_first_night(world: World, tmp_path: Path) -> None:
     step = whole_night(world, tmp_path / "publish")
     assert (step.outputs["outcome"], step.outputs["reason"]) == ("flaky", "needs_human")
@@ -133,8 +144,11 @@ def test_the_first_night(world: World, tmp_path: Path) -> None:
         assert told in body
         assert told in step.summary or told == "octo/shopkeepers"
     assert LOST not in body + step.summary
-    report = json.loads((tmp_path / "publish/grokfix-flaky/triage.json").read_text())
+    uploaded = tmp_path / "publish" / step.outputs["bundle"]
+    assert sorted(each.name for each in uploaded.iterdir()) == ["flaky.html", "summary.md", "triage.json"]
+    report = json.loads((uploaded / "triage.json").read_text())
     assert [test["verdict"] for test in report["tests"]] == ["flaky"]
+    assert in_page(uploaded) == report
 
 
 def test_the_second_night_reads_only_what_is_new_and_counts_both(world: World, tmp_path: Path) -> None:
@@ -149,6 +163,9 @@ def test_the_second_night_reads_only_what_is_new_and_counts_both(world: World, t
     assert "4 of 24" in body
     assert "hash order" in body, "what was proved on the first night holds"
     assert [change.test for each in kept(world) for change in each.changes] == [CHEAPEST]
+    page = in_page(tmp_path / "second" / step.outputs["bundle"])
+    weeks = [week for test in page["tests"] for week in test["weeks"]]
+    assert (sum(week["runs"] for week in weeks), sum(week["failures"] for week in weeks)) == (24, 4)
 
 
 def test_a_lost_shard_is_said_and_not_guessed(world: World, tmp_path: Path) -> None:
@@ -283,8 +300,10 @@ def test_a_night_tells_no_secret_and_no_command(world: World, tmp_path: Path) ->
     assert step.exit_code == 0, step.log
     body = dashboard(world).body
     data = b"".join(world.shop.seen("grokfix-data").files.values()).decode("utf-8", "replace")
-    for text in (body, step.summary, step.log, data):
+    page = (place / step.outputs["bundle"] / "flaky.html").read_text()
+    for text in (body, step.summary, step.log, data, page):
         assert token not in text
+    assert "<img" not in page
     assert "<img" not in re.sub(r"(`+).*?\1", "", body + step.summary)  # in code it is nothing but letters
     assert not any(line.startswith("::error") for line in step.log.splitlines())
 
