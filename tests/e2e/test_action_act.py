@@ -143,6 +143,11 @@ def test_a_night_in_two_shards(act: Act, github: GitHubServer, tmp_path: Path) -
     repositories.make(folder, WAVERING)
     done = grokfix("init", folder, "--triage", cwd=folder)
     assert done.exit_code == 0, text(done)
+    workflow = folder / ".github/workflows/grokfix-triage.yml"
+    written, index = workflow.read_text(), "${{ strategy.job-index }}"
+    assert written.count(index) == 1
+    # act does not know strategy.job-index: both shards' artifacts would have one name, and one would be lost.
+    workflow.write_text(written.replace(index, "${{ startsWith(matrix.shard, '1/') && 'one' || 'two' }}"))
     repositories.commit(folder, {}, "grokfix init --triage")
     payload = {"schedule": "37 3 * * *", "repository": {"full_name": "octo/shop", "default_branch": "main"}}
     night = run(act, world, folder, "schedule", payload, "grokfix-triage.yml", seconds=560.0)
