@@ -11,7 +11,7 @@ def job():
 
 
 def test_answer(job):
-    assert worker.answer(job, seconds=1.2) > 0
+    assert worker.answer(job, seconds=2.0) > 0
 
 
 def test_it_starts(job):

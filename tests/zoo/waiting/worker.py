@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PROGRAM = "print(sum(number * number for number in range(400_000)))"
+PROGRAM = "print(sum(number * number for number in range(4_000_000)))"
 
 
 def start():
