@@ -1,8 +1,9 @@
-"""Repair of flaky tests of the zoo without a model, in the process sandbox, from a proof that is given."""
+"""Repair of flaky tests of the zoo in the process sandbox, from a proof that is given: by template and by a model."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,28 +11,69 @@ import pytest
 from bot import process
 from bot.adapters.clock import SystemClock
 from bot.adapters.local import ProcessSandbox
-from bot.budget import Budget
-from bot.config import Settings, SuiteSettings
+from bot.commands.compose import tools_for
+from bot.config import ModelSettings, Settings, SuiteSettings
 from bot.evidence.types import TestId
 from bot.flaky.mend.base import Wavering
 from bot.flaky.mend.gates import Care
 from bot.flaky.types import Cause, Counts, Proof, Trial
 from bot.mend import Plan, mend
-from bot.ports import Recorder
-from bot.propose.auto import AutoProposer
-from bot.reproduce import Job, Stages, Tools
-from bot.result import RunOutcome
-from bot.toolchains.python import PythonToolchain
-from bot.toolchains.types import Conditions, Runtime
+from bot.propose.search.diff import unified
+from bot.reproduce import Job, Stages
+from bot.result import Result, RunOutcome
+from bot.toolchains.types import Conditions
 from bot.workspace.git import Repository
-from tests import repositories
+from tests import model_server, repositories
 from tests.fakes import MemoryRecorder
+from tests.model_server import ModelServer
 
 ZOO = Path(__file__).parents[1] / "zoo"
 
 
-def no_proposer(_runtime: Runtime, _recorder: Recorder) -> AutoProposer:
-    raise AssertionError("nobody asks a model here")
+# Under this import no template knows the module, so that the model has to be asked.
+ADMIN = """\
+from shop.rates import load, rate
+
+
+def test_a_table_can_be_loaded():
+    load({"EUR": 1.0, "USD": 2.0})
+    assert rate("USD") == 2.0
+"""
+POUNDS = ("tests/test_basket.py::test_pounds", Cause.VICTIM, ("tests/test_admin.py::test_a_table_can_be_loaded",))
+
+
+def proven(test: str, cause: Cause, before: tuple[str, ...], conditions: Conditions) -> Wavering:
+    target, polluters = TestId.from_node_id(test), tuple(map(TestId.from_node_id, before))
+    trial = Trial("provoked", (*polluters, target), conditions, Counts(10, 10))
+    return Wavering(target, Proof(cause, "as given", (trial,), polluters), Counts(10, 10), Counts(20, 4), None)
+
+
+def mended(tmp_path: Path, name: str, wavering: Wavering, instead: dict[str, str], settings: Settings) -> Result:
+    """A project of the zoo, some of its files written anew, repaired with the model that the settings name, if any."""
+    files: dict[str, bytes | str] = {
+        path.relative_to(ZOO / name).as_posix(): path.read_bytes()
+        for path in sorted((ZOO / name).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    repository = Repository.open(repositories.make(tmp_path / "project", files | instead), tmp_path / "scratch")
+    suite = SuiteSettings(interpreter=sys.executable)
+    sandbox = ProcessSandbox(tmp_path / "boxes")
+    tools = tools_for(settings, repository, sandbox, MemoryRecorder(), suite, str)
+    plan = Plan((wavering,), bool(settings.asked_model()), Care(2, 2))
+    return mend(plan, Job(suite), settings, tools, Stages(SystemClock()))
+
+
+def asking(server: ModelServer, attempts: int) -> Settings:
+    model = ModelSettings(name="scripted", base_url=server.base_url, api_key="sk-grokfix-test-0123456789")
+    plain = Settings()
+    return replace(plain, engine="model", model=model, limits=replace(plain.limits, attempts=attempts))
+
+
+def edit(path: str, old: str, new: str) -> str:
+    """A diff of one file of the project."""
+    before = ADMIN if path == "tests/test_admin.py" else (ZOO / "victim" / path).read_text()
+    assert old in before
+    return unified(path, before, before.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
@@ -53,28 +95,8 @@ def test_repaired_by_template(
 ) -> None:
     if cause is Cause.HASH_ORDER:
         conditions = Conditions(hash_seed=seed_that_fails())
-    files = {
-        path.relative_to(ZOO / name).as_posix(): path.read_bytes()
-        for path in sorted((ZOO / name).rglob("*"))
-        if path.is_file() and path.suffix != ".pyc"
-    }
-    repository = Repository.open(repositories.make(tmp_path / "project", files), tmp_path / "scratch")
-    clock, settings = SystemClock(), Settings()
-    suite = SuiteSettings(interpreter=sys.executable)
-    tools = Tools(
-        repository,
-        ProcessSandbox(tmp_path / "boxes"),
-        PythonToolchain(suite),
-        MemoryRecorder(),
-        clock,
-        Budget(settings.limits, clock),
-        no_proposer,
-    )
-    target = TestId.from_node_id(test)
-    polluters = tuple(map(TestId.from_node_id, before))
-    trial = Trial("provoked", (*polluters, target), conditions, Counts(10, 10))
-    wavering = Wavering(target, Proof(cause, "as given", (trial,), polluters), Counts(10, 10), Counts(20, 4), None)
-    result = mend(Plan((wavering,), False, Care(2, 2)), Job(suite), settings, tools, Stages(clock))
+    wavering = proven(test, cause, before, conditions)
+    result = mended(tmp_path, name, wavering, {}, Settings())
     (repair,) = result.repairs
     assert repair.outcome is RunOutcome.REPAIRED, (repair.message, [each.message for each in repair.attempts])
     assert says in (result.patch or "")
@@ -91,3 +113,94 @@ def seed_that_fails() -> int:
         if done.stdout.split() == [b"sport", b"news"]:
             return seed
     raise AssertionError("no seed of fifty")
+
+
+MASKS = {
+    "sleep": ("shop/rates.py", "    if not _rates:\n", "    import time\n\n    time.sleep(0.1)\n    if not _rates:\n"),
+    "retry": (
+        "shop/rates.py",
+        "    return _rates[currency]\n",
+        "    for _ in range(2):\n        try:\n            return _rates[currency]\n        except KeyError:\n"
+        '            _rates.clear()\n            load({"EUR": 1.0, "USD": 1.1, "GBP": 0.85})\n',
+    ),
+    "retry marker": (
+        "tests/test_basket.py",
+        "def test_pounds",
+        "@pytest.mark.flaky(reruns=3)\ndef test_pounds",
+    ),
+    "reset in the victim": (
+        "tests/test_basket.py",
+        "def test_pounds():\n",
+        "def test_pounds():\n    import shop.rates\n\n    shop.rates._rates.clear()\n",
+    ),
+    "reload in the victim": (
+        "tests/test_basket.py",
+        "def test_pounds():\n",
+        "def test_pounds():\n    import importlib\n    import shop.rates\n\n    importlib.reload(shop.rates)\n",
+    ),
+    "skip": ("tests/test_basket.py", "def test_pounds():\n", "def test_pounds():\n    pytest.skip('flaky')\n"),
+    "looser": ("tests/test_basket.py", "== 85.0", "> 0"),
+    "weaker polluter": ("tests/test_admin.py", '    load({"EUR": 1.0, "USD": 2.0})\n', ""),
+}
+
+
+def test_what_hides_the_failure_is_refused_by_name(tmp_path: Path) -> None:
+    replies = [model_server.fix(name, edit(*mask)) for name, mask in MASKS.items()]
+    with ModelServer(replies) as server:
+        wavering = proven(*POUNDS, Conditions(in_order=True))
+        result = mended(tmp_path, "victim", wavering, {"tests/test_admin.py": ADMIN}, asking(server, len(MASKS)))
+        asked = server.requests[0].text
+    (repair,) = result.repairs
+    assert (result.outcome, result.patch) == (RunOutcome.GAVE_UP, None)
+    assert [each.verdict for each in repair.attempts] == ["rejected"] * len(MASKS)
+    said = {name: each.message for name, each in zip(MASKS, repair.attempts, strict=True)}
+    assert "sleep makes the failure rarer" in said["sleep"]
+    assert "retry hides" in said["retry"]
+    assert "retry hides" in said["retry marker"]
+    assert "holds the victim" in said["reset in the victim"] or "test_pounds gains" in said["reset in the victim"]
+    assert "loaded anew" in said["reload in the victim"]
+    assert "skip" in said["skip"]
+    assert "assertion" in said["looser"]
+    assert "test_a_table_can_be_loaded loses" in said["weaker polluter"]
+    assert "Polluter, run before it in this order: tests/test_admin.py::test_a_table_can_be_loaded" in asked
+    assert "shop/rates.py:3 _rates" in asked
+
+
+GOOD = """\
+from shop import rates
+from shop.rates import load, rate
+
+
+def test_a_table_can_be_loaded():
+    saved = dict(rates._rates)
+    try:
+        load({"EUR": 1.0, "USD": 2.0})
+        assert rate("USD") == 2.0
+    finally:
+        rates._rates.clear()
+        rates._rates.update(saved)
+"""
+
+
+def test_a_model_learns_that_hiding_is_refused_and_repairs_the_polluter(tmp_path: Path) -> None:
+    replies = [
+        model_server.fix("slow", edit(*MASKS["sleep"])),
+        model_server.fix("the polluter leaves its table behind", unified("tests/test_admin.py", ADMIN, GOOD)),
+    ]
+    with ModelServer(replies) as server:
+        wavering = proven(*POUNDS, Conditions(in_order=True))
+        result = mended(tmp_path, "victim", wavering, {"tests/test_admin.py": ADMIN}, asking(server, 3))
+        assert "sleep makes the failure rarer" in server.requests[1].text
+    (repair,) = result.repairs
+    assert repair.outcome is RunOutcome.REPAIRED, (repair.message, [each.message for each in repair.attempts])
+    assert [each.verdict for each in repair.attempts] == ["rejected", "plausible"]
+    assert [gate.name.value for gate in repair.gates[-2:]] == ["clean", "reverted"]
+
+
+def test_a_change_that_repairs_nothing_fails_under_the_provocation(tmp_path: Path) -> None:
+    useless = edit("shop/rates.py", "_rates.update(table)", "_rates.update(dict(table))")
+    with ModelServer([model_server.fix("the table is shared", useless)]) as server:
+        wavering = proven(*POUNDS, Conditions(in_order=True))
+        result = mended(tmp_path, "victim", wavering, {"tests/test_admin.py": ADMIN}, asking(server, 1))
+    (repair,) = result.repairs
+    assert (repair.outcome, repair.attempts[0].verdict) == (RunOutcome.GAVE_UP, "failing")
