@@ -15,7 +15,7 @@ from bot.evidence.test_paths import is_test_path
 from bot.evidence.text import head_tail
 from bot.evidence.types import Outcome, TestCase, TestId
 from bot.flaky.mend.base import NotProvoked, Provoked, Wavering, provoke
-from bot.flaky.mend.gates import Care, further
+from bot.flaky.mend.gates import Care, count, further, told
 from bot.flaky.mend.shared_state import Shared, shared_states
 from bot.flaky.mend.story import story
 from bot.flaky.mend.templates import FlakyTemplates
@@ -108,10 +108,8 @@ class _Mending:
             if isinstance(provoked, NotProvoked):
                 repairs.append(_not_tried(wavering, RunOutcome.NOT_REPRODUCED, None, provoked.why))
                 continue
-            if self._healed(provoked):
-                number = len(self._accepted)
-                why = "the patch of another repair of this run heals it too: it passes under its own provocation"
-                repairs.append(_not_tried(wavering, RunOutcome.REPAIRED, None, f"{why} ({number} patches so far)"))
+            if healed := self._healed(provoked):
+                repairs.append(healed)
                 continue
             tried += 1
             repairs.append(self._one(provoked, tried))
@@ -203,17 +201,18 @@ class _Mending:
                 return Location(test.file, number, name, 0.9, "a polluter: it leaves something behind")
         return None
 
-    def _healed(self, provoked: Provoked) -> bool:
-        """Whether a patch accepted before makes this test pass under its own provocation, every time."""
-        test = provoked.wavering.test
-        runs = max(self._plan.care.provoked, provoked.wavering.again())
+    def _healed(self, provoked: Provoked) -> RepairResult | None:
+        """What it comes to where a patch accepted before heals this test too, in as many clean runs as its own would be
+        asked for; None where none does. That it fails without the patch was seen when it was provoked at base."""
         for _, verdict in self._accepted:
-            if all(
-                _passes(provoked, verdict, test, f"healed by another repair, {number} of {runs}")
-                for number in range(1, runs + 1)
-            ):
-                return True
-        return False
+            clean = count(provoked, self._plan.care, verdict.applied)
+            if clean.problem or not clean.provoked.runs:
+                continue
+            message = f"the patch of another repair of this run heals it too: {told(provoked, clean)}"
+            if clean.whole:
+                return _not_tried(provoked.wavering, RunOutcome.REPAIRED, None, message)
+            return _not_tried(provoked.wavering, RunOutcome.NEEDS_REVIEW, StopReason.BUDGET, message)
+        return None
 
     def _combined(self) -> tuple[str | None, str]:
         """The accepted patches as one, under each provocation; else None and why not."""
@@ -236,11 +235,6 @@ class _Mending:
 
     def _is_project(self, path: str) -> bool:
         return self._ready.checkout.read(path) is not None
-
-
-def _passes(provoked: Provoked, verdict: Plausible, test: TestId, purpose: str) -> bool:
-    run = provoked.bench.provoke((test,), verdict.applied.overlay, purpose=purpose)
-    return not run.problem and run.report is not None and _passed(run.report.by_id().get(test))
 
 
 def _passed(case: TestCase | None) -> bool:

@@ -48,18 +48,23 @@ def proven(test: str, cause: Cause, before: tuple[str, ...], conditions: Conditi
     return Wavering(target, Proof(cause, "as given", (trial,), polluters), Counts(10, 10), Counts(20, 4), None)
 
 
-def mended(tmp_path: Path, name: str, wavering: Wavering, instead: dict[str, str], settings: Settings) -> Result:
+def mended(
+    tmp_path: Path, name: str, wavering: Wavering, instead: dict[str, str], settings: Settings, *more: Wavering
+) -> Result:
     """A project of the zoo, some of its files written anew, repaired with the model that the settings name, if any."""
     files: dict[str, bytes | str] = {
         path.relative_to(ZOO / name).as_posix(): path.read_bytes()
         for path in sorted((ZOO / name).rglob("*"))
         if path.is_file() and path.suffix != ".pyc"
     }
+    files["pytest.ini"] = (
+        b"[pytest]\naddopts = -p no:hypothesispytest -p no:playwright -p no:anyio\n"  # they start slowly
+    )
     repository = Repository.open(repositories.make(tmp_path / "project", files | instead), tmp_path / "scratch")
     suite = SuiteSettings(interpreter=sys.executable)
     sandbox = ProcessSandbox(tmp_path / "boxes")
     tools = tools_for(settings, repository, sandbox, MemoryRecorder(), suite, str)
-    plan = Plan((wavering,), bool(settings.asked_model()), Care(2, 2))
+    plan = Plan((wavering, *more), bool(settings.asked_model()), Care(2, 2))
     return mend(plan, Job(suite), settings, tools, Stages(SystemClock()))
 
 
@@ -171,14 +176,10 @@ from shop import rates
 from shop.rates import load, rate
 
 
-def test_a_table_can_be_loaded():
-    saved = dict(rates._rates)
-    try:
-        load({"EUR": 1.0, "USD": 2.0})
-        assert rate("USD") == 2.0
-    finally:
-        rates._rates.clear()
-        rates._rates.update(saved)
+def test_a_table_can_be_loaded(monkeypatch):
+    monkeypatch.setattr(rates, "_rates", dict(rates._rates))
+    load({"EUR": 1.0, "USD": 2.0})
+    assert rate("USD") == 2.0
 """
 
 
@@ -204,3 +205,14 @@ def test_a_change_that_repairs_nothing_fails_under_the_provocation(tmp_path: Pat
         result = mended(tmp_path, "victim", wavering, {"tests/test_admin.py": ADMIN}, asking(server, 1))
     (repair,) = result.repairs
     assert (repair.outcome, repair.attempts[0].verdict) == (RunOutcome.GAVE_UP, "failing")
+
+
+def test_another_victim_of_the_same_polluter_is_held_to_the_same_runs(tmp_path: Path) -> None:
+    first = proven(*POUNDS, Conditions(in_order=True))
+    second = proven("tests/test_export.py::test_dollars_on_the_invoice", *POUNDS[1:], Conditions(in_order=True))
+    result = mended(tmp_path, "victim", first, {}, Settings(), second)
+    assert [repair.outcome for repair in result.repairs] == [RunOutcome.REPAIRED] * 2
+    message = result.repairs[1].message
+    assert "another repair of this run heals it too" in message
+    assert "10 of 10 times before and 0 of 2 after" in message
+    assert "0 of 2 after (the whole suite)" in message
