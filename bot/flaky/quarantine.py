@@ -11,7 +11,7 @@ import json
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from typing import TypeAlias
@@ -262,11 +262,6 @@ _BY_HAND = (
 def plugin() -> bytes:
     """The file that pytest loads."""
     return (resources.files("bot.flaky.in_repository") / PLUGIN).read_bytes()
-
-
-def with_entries(now: Quarantine, entries: Iterable[Entry]) -> Quarantine:
-    """`now` with other entries."""
-    return replace(now, entries=tuple(entries))
 
 
 def _conftest_of(entries: Sequence[Entry]) -> str:

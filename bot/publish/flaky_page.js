@@ -98,9 +98,21 @@ function list(title, items) {
   return [make("h2", title), all];
 }
 
+// Runs of one session are numbered: "rerun:night/1/40 to 44" for five keys in a row.
+function runs(keys) {
+  const told = [];
+  for (const key of keys) {
+    const [, stem, number] = key.match(/^(.*\/)(\d{1,9})$/) || [null, key, ""];
+    const last = told[told.length - 1];
+    if (number && last && last.stem === stem && Number(number) === last.to + 1) last.to += 1;
+    else told.push({ stem, from: number, to: Number(number) });
+  }
+  return told.map((each) => each.stem + each.from + (each.from && each.to > Number(each.from) ? ` to ${each.to}` : "")).join(", ");
+}
+
 function trial(each) {
   const foreign = each.in_another_way ? `, ${each.in_another_way} in another way` : "";
-  return `${each.label}: failed ${each.failures} of ${each.runs}${foreign}${each.conditions ? ` (${each.conditions})` : ""}, runs ${each.keys.join(", ")}`;
+  return `${each.label}: failed ${each.failures} of ${each.runs}${foreign}${each.conditions ? ` (${each.conditions})` : ""}, runs ${runs(each.keys)}`;
 }
 
 function detail(each) {
