@@ -1,6 +1,7 @@
 """The zoo of flaky projects (tests/zoo): is the cause of each named right, and what do controls show?
 
 python benchmarks/triage.py causes [PROJECT…]      experiments on each known suspect, and on each control's first test
+python benchmarks/triage.py screening [PROJECT…]   reruns until the sequential test decides: what they notice
 python benchmarks/triage.py peers [PROJECT…]       plain reruns and the plugins that are installed: what they notice
 python benchmarks/triage.py table                  what was measured so far, as Markdown
 
@@ -27,18 +28,21 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bot.evidence.types import TestId
 from bot.flaky.examine import examine
 from bot.flaky.experiments.series import Suspect
+from bot.flaky.rerun import Limits, screen
 from tests.zoo_runs import ZOO, truths, zoo_lab
 
 FIXED = 93
 """Runs of a test of fixed size with the error bounds of the sequential one (p0 = 0.001, p1 = 0.05, α = 0.01, β = 0.05):
 the least n at which some number of failures tells the two rates apart; that number is 2."""
 
+SCREENING = "grokfix, screening"
+
 _LINE = re.compile(r"^(FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("causes", "peers", "table"))
+    parser.add_argument("what", choices=("causes", "screening", "peers", "table"))
     parser.add_argument("projects", nargs="*", help="names below tests/zoo; default: all")
     parser.add_argument("--results", type=Path, default=Path("triage.jsonl"))
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the peers' plugins")
@@ -50,9 +54,13 @@ def main() -> int:
         return 0
     known = {(each["what"], each["project"], each["subject"]) for each in results(options.results)}
     for project in projects:
-        jobs = (
-            causes(project, known) if options.what == "causes" else peers(project, known, options.python, options.runs)
-        )
+        match options.what:
+            case "causes":
+                jobs = causes(project, known)
+            case "screening":
+                jobs = screening(project, known)
+            case _:
+                jobs = peers(project, known, options.python, options.runs)
         for line in jobs:
             with options.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -98,6 +106,29 @@ def causes(project: str, known: set[tuple[object, ...]]) -> Iterator[Mapping[str
                 "tried": {each.cause.value: each.why for each in finding.tried},
                 "cut": finding.cut,
             }
+
+
+def screening(project: str, known: set[tuple[object, ...]]) -> Iterator[Mapping[str, object]]:
+    """What `screen` sees in the project's own and in shuffled orders; a test is left out once it is decided."""
+    if ("peer", project, SCREENING) in known:
+        return
+    truth = {test.node_id for test in truths()[project]}
+    began = time.monotonic()
+    with zoo_lab(project, minutes=30) as lab:
+        seen = screen(lab, None, Limits(FIXED))
+        suspects = {test.node_id for test in seen.suspects}
+        yield {
+            "what": "peer",
+            "project": project,
+            "subject": SCREENING,
+            "flaky": sorted(suspects),
+            "right": sorted(suspects & truth),
+            "wrong": sorted(suspects - truth),
+            "of": len(truth),
+            "runs": sum(counts.runs for counts in seen.counts.values()) / max(1, len(seen.counts)),
+            "seconds": round(time.monotonic() - began, 1),
+            "stopped": seen.stopped,
+        }
 
 
 def peers(project: str, known: set[tuple[object, ...]], python: str, runs: int) -> Iterator[Mapping[str, object]]:
@@ -166,13 +197,18 @@ def table(lines: list[dict[str, object]]) -> str:
             f"| {each['project']} | {each['expected'] or '(control)'} | {named} | {each['runs']} | {each['seconds']} |"
         )
     ways = dict.fromkeys(str(each["subject"]) for each in lines if each["what"] == "peer")
-    out += ["", "| way | projects | noticed | false alarms | seconds |", "| --- | ---: | ---: | ---: | ---: |"]
+    out += [
+        "",
+        "| way | projects | noticed | false alarms | runs of a test | seconds |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for way in ways:
         rows = [each for each in lines if each["what"] == "peer" and each["subject"] == way]
         right, of = sum(len(each["right"]) for each in rows), sum(int(str(each["of"])) for each in rows)  # type: ignore[arg-type]
         wrong = sum(len(each["wrong"]) for each in rows)  # type: ignore[arg-type]
         seconds = sum(float(str(each["seconds"])) for each in rows)
-        out.append(f"| {way} | {len(rows)} | {right} of {of} | {wrong} | {seconds:.0f} |")
+        runs = sum(float(str(each["runs"])) for each in rows) / len(rows)
+        out.append(f"| {way} | {len(rows)} | {right} of {of} | {wrong} | {runs:.1f} | {seconds:.0f} |")
     return "\n".join(out)
 
 

@@ -235,6 +235,7 @@ def session_in(job: Job, request: Request, settings: Settings, tools: Tools) -> 
         plan = Plan(
             session=request.session,
             at=tools.clock.now(),
+            runs=limits.runs,
             suspects=limits.suspects,
             shard=request.shard,
             tests=_selected(request.selectors, lab),

@@ -22,6 +22,8 @@ from bot.flaky.types import Finding, Night, Regression, RunRecord, Scan, Shard
 
 _ROUNDS = 1.2
 """Runs of a screening for each clean run that a test needs: a few are the survey's and such as gave no report."""
+_SCREENING = 0.5
+"""Share of the session's runs that the screening may take: what it finds is worth little without a cause."""
 _DATED = 5
 """Failures, each of its own kind, whose commit is searched for."""
 
@@ -30,13 +32,15 @@ _DATED = 5
 class Plan:
     """What a session is asked to do.
 
-    session: a name that its shards share. at: seconds since the epoch. tests: the only ones to look at, () = all.
+    session: a name that its shards share. at: seconds since the epoch. runs: most test runs, of which the screening
+    leaves a part to the experiments. tests: the only ones to look at, () = all.
     suspects: most tests that are examined. good, steps: the last green commit, and those after it up to the tested one
     by first parents, oldest first; "" and () = not known.
     """
 
     session: str
     at: float
+    runs: int
     suspects: int
     shard: Shard = Shard()  # noqa: RUF009 (frozen)
     tests: tuple[TestId, ...] = ()
@@ -58,7 +62,7 @@ def hold(
     one that wavered in this shard's own runs is examined here. told: hears what is going on, a line for people.
     """
     told("screening: the suite in its own order and in others")
-    limits = Limits(_screening_runs(plan.shard), seed=_number(f"{plan.session}/{plan.shard.number}"))
+    limits = Limits(_screening_runs(plan), seed=_number(f"{plan.session}/{plan.shard.number}"))
     screened = screen(lab, plan.tests or None, limits)
     records = (*history, *lab.records)
     chosen, left = _to_examine(plan, lab, records, screened, scan)
@@ -82,8 +86,9 @@ def hold(
     )
 
 
-def _screening_runs(shard: Shard) -> int:
-    return max(4, math.ceil(Sequential().clean_runs * _ROUNDS / shard.of))
+def _screening_runs(plan: Plan) -> int:
+    wanted = math.ceil(Sequential().clean_runs * _ROUNDS / plan.shard.of)
+    return max(4, min(wanted, math.floor(plan.runs * _SCREENING)))
 
 
 def _to_examine(

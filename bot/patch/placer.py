@@ -16,6 +16,9 @@ from bot.patch.types import Refusal
 from bot.ports import Overlay
 from bot.workspace import paths
 
+MOST_HUNKS = 1_000
+"""Hunks of one file that are placed: far more than a repair may change (vet). Each is looked for in the whole file."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
@@ -132,6 +135,11 @@ def _rewrite(text: str, hunks: Sequence[HunkDraft], path: str) -> str | Refusal:
 
 def _place_hunks(lines: list[str], hunks: Sequence[HunkDraft], path: str) -> list[_Placed] | Refusal:
     """Each hunk by itself; then those that fit in several places, between the ones before and after them."""
+    if len(hunks) > MOST_HUNKS:
+        return Refusal(
+            f"{path} has {len(hunks):,} hunks; at most {MOST_HUNKS:,} are placed: send one for lines that lie near",
+            path,
+        )
     names = [f"hunk {number} of {path}" for number in range(1, len(hunks) + 1)]
     displacements: set[int] = set()
     found: list[_Placed | Refusal] = []

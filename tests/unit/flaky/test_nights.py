@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.evidence.types import TestId
@@ -106,6 +106,7 @@ def test_a_night_survives_writing_and_reading() -> None:
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine, not of the strategy
 @given(st.lists(records(), max_size=6), st.randoms())
 def test_any_night_does_whatever_its_order(runs: list[RunRecord], draw: object) -> None:
     night = replace(NIGHT, records=tuple(runs))
