@@ -197,7 +197,7 @@ def _triage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fix", action="store_true", help="repair the tests whose cause was proven (below DIR/fix)")
     parser.add_argument("--of", type=_count, metavar="N", help="merge: how many shards there were")
     parser.add_argument("--output", metavar="DIR", help="new folder for the results (default: below .grokfix/runs)")
-    _checkout(parser)
+    _checkout(parser, minutes=60)
     _format(parser)
 
 
@@ -227,7 +227,7 @@ def _target(parser: argparse.ArgumentParser) -> None:
     _checkout(parser)
 
 
-def _checkout(parser: argparse.ArgumentParser) -> None:
+def _checkout(parser: argparse.ArgumentParser, *, minutes: int = 30) -> None:
     parser.add_argument("--config", metavar="FILE", help="settings (default: .github/grokfix.yml of the checkout)")
     parser.add_argument(
         "--sandbox", choices=("auto", "docker", "process"), help="where tests run; process is no isolation"
@@ -235,7 +235,9 @@ def _checkout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-command", metavar="COMMAND", help='how tests are run, e.g. "python -m pytest tests/unit"'
     )
-    parser.add_argument("--max-minutes", type=_amount_above_zero, metavar="M", help="wall-clock limit (default 30)")
+    parser.add_argument(
+        "--max-minutes", type=_amount_above_zero, metavar="M", help=f"wall-clock limit (default {minutes})"
+    )
     parser.add_argument(
         "--allow-dirty", action="store_true", help="take uncommitted changes along; they are never touched"
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from bot import __version__
 from bot.config import Settings
 from bot.diagnose.excerpts import excerpt
 from bot.diagnose.rank import localize
@@ -29,8 +28,8 @@ from bot.propose.search.engine import read_text
 from bot.propose.types import StopReason
 from bot.repair import Repaired, repair
 from bot.reproduce import EXCERPT_TOKENS, OUTPUT, Job, Prepared, Stages, Tools, prepare
-from bot.result import RepairResult, Result, RunOutcome, SandboxInfo, worst
-from bot.run import ForRepair, ModelWatch, reason_of, record_locations, repair_result
+from bot.result import RepairResult, Result, RunOutcome, worst
+from bot.run import ForRepair, ModelWatch, reason_of, record_locations, repair_result, with_costs
 from bot.verify.base import Base, Unusable, measure
 from bot.verify.types import GateName, GateStatus, Plausible
 
@@ -71,17 +70,8 @@ def mend(plan: Plan, job: Job, settings: Settings, tools: Tools, stages: Stages)
             result = Result(RunOutcome.GAVE_UP, reason=StopReason.INFRASTRUCTURE, message=message)
         else:
             result = _Mending(plan, ready, suite, settings, tools, stages).all()
-        place = SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, ready.bench.environment.description)
-    return replace(
-        result,
-        usage=tools.budget.spent,
-        model=watch.asked,
-        served_model=watch.served,
-        seconds=dict(stages.seconds),
-        sandbox=place,
-        commit=tools.repository.head,
-        version=__version__,
-    )
+        description = ready.bench.environment.description
+    return with_costs(result, tools, stages, watch, description)
 
 
 class _Mending:

@@ -49,14 +49,19 @@ def run(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Result:
             )
         else:
             result = _repair_all(seen, job, settings, tools, stages)
-        environment = SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, _description(seen))
+        description = _description(seen)
+    return with_costs(result, tools, stages, watch, description)
+
+
+def with_costs(result: Result, tools: Tools, stages: Stages, watch: ModelWatch, description: str) -> Result:
+    """The result with what the run cost, what it ran on (`description`: of the environment), and who did it."""
     return replace(
         result,
         usage=tools.budget.spent,
         model=watch.asked,
         served_model=watch.served,
         seconds=dict(stages.seconds),
-        sandbox=environment,
+        sandbox=SandboxInfo(tools.sandbox.name, tools.sandbox.isolated, description),
         commit=tools.repository.head,
         version=__version__,
     )
