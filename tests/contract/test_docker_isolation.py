@@ -239,8 +239,10 @@ def test_killing_every_process_of_the_user_is_a_result_and_not_an_accident(box: 
     assert execution.seconds < 10
     assert not execution.timed_out
     assert box.collect("report.xml") is None
+    deadline = time.monotonic() + 20  # the engine learns a moment later that the container has ended
     with pytest.raises(SandboxError, match="not running"):
-        python(box, "pass")
+        while time.monotonic() < deadline:
+            python(box, "pass")
 
 
 # --- case 44: network -----------------------------------------------------------------------------------------------
