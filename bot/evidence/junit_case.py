@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from junitparser import xunit2
@@ -25,6 +26,8 @@ MESSAGE_LIMIT = 16_000
 """Characters of a message that are kept."""
 TRACEBACK_LIMIT = 200_000
 """Characters of a traceback that are kept, head and tail."""
+QUARANTINE, QUARANTINE_TRACEBACK = "grokfix_quarantine", "grokfix_quarantine_traceback"
+"""Properties of a case whose failure our quarantine made an expected one: "failed", and how."""
 
 # Attributes by which runners say an outcome without a result child (googletest, ctest, NUnit), in lower case.
 _STATUS = {
@@ -45,8 +48,8 @@ _STATUS = {
 # eighth of the whole reading. A test holds the short cut equal to the constructors.
 _PASSED, _CALL, _new = Outcome.PASSED, Phase.CALL, object.__new__
 _set_file, _set_classname, _set_name = (_setter(TestId, name) for name in ("file", "classname", "name"))
-_set_id, _set_outcome, _set_seconds, _set_message, _set_traceback, _set_phase = (
-    _setter(TestCase, name) for name in ("id", "outcome", "seconds", "message", "traceback", "phase")
+_set_id, _set_outcome, _set_seconds, _set_message, _set_traceback, _set_phase, _set_quarantined = (
+    _setter(TestCase, name) for name in ("id", "outcome", "seconds", "message", "traceback", "phase", "quarantined")
 )
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _DURATION = re.compile(r"([\d.,]+(?:e[+-]?\d{1,3})?)\s*(ms|s|sec|secs|seconds?)?", re.IGNORECASE)
@@ -97,6 +100,7 @@ def plain_case(attributes: Mapping[str, str], file: str, suite: str, files: Stri
     _set_message(case, "")
     _set_traceback(case, "")
     _set_phase(case, _CALL)
+    _set_quarantined(case, False)
     return case
 
 
@@ -175,6 +179,15 @@ def read_case(element: ElementTree.Element, file: str, suite: str) -> TestCase:
         if phase in (Phase.SETUP, Phase.TEARDOWN):
             message = message.partition(' with "')[2].removesuffix('"') or message
     return TestCase(id, outcome, time, message, traceback, phase)
+
+
+def in_quarantine(case: TestCase, properties: Mapping[str, str]) -> TestCase:
+    """The case with what our quarantine left in its properties. They can make of a skip a failure that was hidden, and
+    nothing else: whoever writes them into a report can hide no failure."""
+    if case.outcome is not Outcome.SKIPPED or properties.get(QUARANTINE) != "failed":
+        return case
+    traceback = without_terminal_codes(properties.get(QUARANTINE_TRACEBACK, ""))
+    return replace(case, traceback=head_tail(traceback, TRACEBACK_LIMIT), quarantined=True)
 
 
 def _final_outcome(case: xunit2.TestCase) -> Outcome:

@@ -11,7 +11,17 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from bot.evidence.bounded import BoundedText
-from bot.evidence.junit_case import INTERIM, RESULTS, Strings, plain_case, posix, read_case
+from bot.evidence.junit_case import (
+    INTERIM,
+    QUARANTINE,
+    QUARANTINE_TRACEBACK,
+    RESULTS,
+    Strings,
+    in_quarantine,
+    plain_case,
+    posix,
+    read_case,
+)
 from bot.evidence.types import TestCase
 
 MAX_DEPTH = 1000
@@ -24,6 +34,7 @@ RESULT_TEXT = 400_000
 """Characters of one result's text that are gathered, head and tail."""
 
 _KEPT = RESULTS | INTERIM
+_PROPERTIES = frozenset({QUARANTINE, QUARANTINE_TRACEBACK})
 _SUITES = frozenset({"testsuite", "testsuites"})
 _OUTPUT = frozenset({"system-out", "system-err"})
 _FOLLOWED = (
@@ -199,9 +210,11 @@ class Document:
         level = 0  # open elements inside of it
         element: ElementTree.Element | None = None  # the open case, once it has a result
         result: ElementTree.Element | None = None  # the open result
+        listed = False  # whether the open child of the case holds its properties
+        properties: dict[str, str] = {}  # of those that we look at, the first of each name
 
         def start(tag: str, attributes: dict[str, str]) -> None:
-            nonlocal case, level, element, result
+            nonlocal case, level, element, result, listed
             if case is None:
                 if tag == "testcase" or tag.endswith(":testcase"):
                     case = attributes
@@ -211,11 +224,16 @@ class Document:
             level += 1
             if level == 1:
                 local = tag if ":" not in tag else tag.rpartition(":")[2]
+                listed = local == "properties"
                 if local in _KEPT:
                     if element is None:
                         element = ElementTree.Element("testcase", case)
                     result = ElementTree.SubElement(element, local, attributes)
                     parser.CharacterDataHandler = text.add
+            elif level == 2 and listed:
+                name = attributes.get("name", "")
+                if tag == "property" and name in _PROPERTIES:
+                    properties.setdefault(name, attributes.get("value", ""))
             elif level > MAX_DEPTH:
                 raise _Stop(_TOO_DEEP)
             elif result is not None and tag in _OUTPUT:
@@ -241,10 +259,12 @@ class Document:
             if element is None:
                 done.append(plain_case(case, suite.file, suite.name, files, classnames))
             else:
-                done.append(read_case(element, suite.file, suite.name))
+                found = read_case(element, suite.file, suite.name)
+                done.append(in_quarantine(found, properties) if properties else found)
                 if any(child.tag in INTERIM for child in element):
                     self._tally.interim += 1
                 element = None
+            properties.clear()
             case = None
             self._safe = parser.CurrentByteIndex
             if self._moved:

@@ -72,7 +72,10 @@ class TestId:
 
 @dataclass(frozen=True, slots=True)
 class TestCase:
-    """One executed (or uncollectable) case. `message` and `traceback` are kept for cases that did not pass."""
+    """One executed (or uncollectable) case. `message` and `traceback` are kept for cases that did not pass.
+
+    quarantined: it is SKIPPED by the report's word, and failed: grokfix's quarantine shows its failure as expected.
+    """
 
     __test__ = False
 
@@ -82,6 +85,7 @@ class TestCase:
     message: str = ""
     traceback: str = ""
     phase: Phase = Phase.CALL
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

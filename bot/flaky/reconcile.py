@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from bot.evidence.ci import ID_LIMIT
@@ -42,13 +42,15 @@ class Outcomes:
 
 @dataclass(slots=True)
 class _Seen:
-    """All results under one id. last: the outcome that was reported last."""
+    """All results under one id. hidden: those of the failures that our quarantine showed as expected. last: whether
+    what was reported last is a failure."""
 
     passes: int = 0
     failures: int = 0
     flakes: int = 0
     skips: int = 0
-    last: Outcome = Outcome.PASSED
+    hidden: int = 0
+    last: bool = False
     seconds: float = 0.0
     failed: Failed | None = None
 
@@ -65,7 +67,8 @@ def reconcile(cases: Iterable[TestCase], *, surplus: bool = False, green: bool =
     - passes and failures in another way: unknown.
     - failed and passed by the report's own word: retried; unknown where the name has parameters or doubles (surefire
       takes the parameters of one method for retries) or stands beside a failure (nextest).
-    - failed in a job that ended well: unknown, for one of the two is not so.
+    - failed in a job that ended well: unknown, for one of the two is not so; but a failure that our quarantine shows as
+      expected is one, and leaves its job green.
     """
     return _decided(*_gathered(cases), surplus=surplus, green=green)
 
@@ -108,7 +111,7 @@ def _decided(seen: Mapping[TestId, _Seen], left_out: int, *, surplus: bool, gree
         if each.seconds:
             durations[id] = each.seconds
         match _verdict(id, each, surplus):
-            case Outcome.FAILED if not green and each.failed is not None:
+            case Outcome.FAILED if each.failed is not None and not (green and each.failures > each.hidden):
                 failed[id] = each.failed
             case Outcome.FLAKY:
                 retried.add(id)
@@ -120,12 +123,14 @@ def _decided(seen: Mapping[TestId, _Seen], left_out: int, *, surplus: bool, gree
 
 
 def _count(found: _Seen, case: TestCase) -> None:
-    found.last = case.outcome
+    found.last = case.outcome.is_failure or case.quarantined
     found.seconds = max(found.seconds, case.seconds)
-    if case.outcome.is_failure:
+    if found.last:
         found.failures += 1
+        found.hidden += case.quarantined
         if found.failed is None:
-            failure = read_failure(case, looks_own)
+            # The message of a hidden one tells of its quarantine.
+            failure = read_failure(replace(case, message="") if case.quarantined else case, looks_own)
             exception, message = one_line(failure.exception, _LONGEST_EXCEPTION), one_line(failure.message, MESSAGE)
             found.failed = Failed(failure.fingerprint, exception, message)
     elif case.outcome is Outcome.FLAKY:
@@ -142,7 +147,7 @@ def _verdict(id: TestId, seen: _Seen, surplus: bool) -> Outcome | None:
         alone = seen.flakes == 1 and not (seen.passes or seen.failures or seen.skips)
         return Outcome.FLAKY if alone and not _PARAMETERS.search(id.name) else None
     if seen.passes and seen.failures:
-        return Outcome.FAILED if surplus and seen.failures == 1 and seen.last.is_failure else None
+        return Outcome.FAILED if surplus and seen.failures == 1 and seen.last else None
     if seen.failures:
         return Outcome.FAILED
     return Outcome.FLAKY if surplus and seen.passes > 1 else Outcome.PASSED

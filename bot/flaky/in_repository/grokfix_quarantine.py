@@ -27,7 +27,9 @@ FORMAT = "grokfix-quarantine/1"
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_BYTES = 4 << 20
-_PROPERTY = "grokfix_quarantine"
+_PROPERTY = "grokfix_quarantine"  # of the test in JUnit XML, where an xfail has no traceback and looks like a skip
+_TRACEBACK = "grokfix_quarantine_traceback"
+_LONGEST = 16_000
 _quarantined: dict[str, tuple[str, str]] = {}  # id → (last day, reason shown)
 _expired: dict[str, str] = {}  # id → why
 _problem = ""
@@ -137,9 +139,18 @@ def pytest_runtest_makereport(
             report.outcome = "skipped"
             report.wasxfail = f"in quarantine until {until}: {reason}"
             vars(report)["grokfix_quarantine"] = "failed"
-            report.user_properties.append((_PROPERTY, "failed"))
+            _tell(item, report)
         elif report.passed and report.when == "call":
             vars(report)["grokfix_quarantine"] = "passed"
+
+
+def _tell(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Leave in the test's properties that it failed, and how. JUnit XML has those of a test's last report, which is
+    made of the item's; other reporters look at this one."""
+    properties = [(_PROPERTY, "failed"), (_TRACEBACK, report.longreprtext[-_LONGEST:])]
+    for known in (item.user_properties, report.user_properties):
+        if not any(name == _PROPERTY for name, _ in known):
+            known.extend(properties)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
