@@ -11,9 +11,10 @@ from pathlib import Path
 from bot.commands.action_dashboard import bring_up_to_date, owners_of
 from bot.commands.action_handed import read_handed
 from bot.commands.action_history import Known, known
+from bot.commands.action_mend import publish_mended
 from bot.commands.action_output import StepFiles, say
 from bot.commands.action_picture import Picture, draw
-from bot.commands.action_quarantine import listed, propose
+from bot.commands.action_quarantine import listed, propose, release
 from bot.commands.action_site import Site
 from bot.commands.triage_files import PAGE, REPORT, SUMMARY
 from bot.errors import SandboxError
@@ -24,7 +25,7 @@ from bot.flaky.verdict import Kind
 from bot.propose.types import StopReason
 from bot.publish.flaky_owners import Owners
 from bot.publish.flaky_page import render_page
-from bot.publish.flaky_report import to_json
+from bot.publish.flaky_report import Background, to_json
 from bot.publish.flaky_summary import render_summary
 from bot.publish.flaky_text import headline
 from bot.publish.parts import Parts
@@ -39,7 +40,8 @@ FOLDER = "grokfix-flaky"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """outcome: flaky, gave_up (broken tests), no_failures; stopped where no shard handed in anything."""
+    """outcome: flaky, gave_up (broken tests), no_failures; stopped where no shard handed in anything. Where repairs
+    were asked for: what became of them."""
 
     outcome: RunOutcome
     reason: StopReason | None
@@ -70,6 +72,10 @@ def publish_night(site: Site, claim: Claim, folder: Path, files: StepFiles) -> P
         night = replace(picture.night, scan=None, changes=picture.changes, problems=problems)
         parts.do("keep the night", lambda: _keep(site, night, history), decisive=True)
     outcome, reason = _outcome(picture, silent)
+    mended = publish_mended(site, claim, folder) if command.mend else None
+    if mended is not None:
+        outcome, reason = mended.outcome, mended.reason
+        files.summary(mended.summary)
     owners = parts.do("read CODEOWNERS", lambda: owners_of(site, sha)) or Owners()
     bring_up_to_date(site, picture, owners, claim.run_url, parts)
     pull = None
@@ -77,22 +83,30 @@ def publish_night(site: Site, claim: Claim, folder: Path, files: StepFiles) -> P
         made = parts.do("propose the quarantine", lambda: propose(site, claim, command, picture, owners), decisive=True)
         parts.problems += () if made is None else made.problems
         pull = None if made is None else made.pull_request
-    files.output(pull_request="" if pull is None else pull.url)
-    seconds = sum(record.seconds for night in handed.nights for record in night.records)
+    if command.is_night and picture.healed is not None and site.settings.triage.end_quarantine:
+        made = parts.do("propose the end of a quarantine", lambda: release(site, claim, picture), decisive=True)
+        parts.problems += () if made is None else made.problems
+        pull = None if made is None else made.pull_request
+    pulls = (*(() if mended is None else mended.pull_requests), *(() if pull is None else (pull,)))
+    files.output(pull_request=pulls[0].url if pulls else "")
+    spent = sum(record.seconds for night in handed.nights for record in night.records) / 60
+    repairing = 0.0 if mended is None else mended.minutes
     parts.do(
         "end the attempt in the ledger",
         lambda: Ledger(site.forge, site.clock).end(
             claim.attempt,
             outcome=outcome.value,
             reason="" if reason is None else reason.value,
-            minutes=None if silent else seconds / 60,
-            cost_usd=0.0,
-            pull_requests=() if pull is None else (pull.number,),
+            fingerprints=() if mended is None else mended.fingerprints,
+            minutes=None if silent or repairing is None else spent + repairing,
+            cost_usd=0.0 if mended is None else mended.cost_usd,
+            pull_requests=tuple(each.number for each in pulls),
         ),
         decisive=True,
     )
-    _show(site, picture, parts, files, outcome, reason)
-    for problem in parts.problems:
+    report = to_json(picture.triage, Background(picture.courses, entries or (), owners))
+    _show(site, picture, report, parts, files, outcome, reason)
+    for problem in (*parts.problems, *(() if mended is None else mended.problems)):
         say(site.redactor.redact(problem))
     return Published(outcome, reason, tuple(parts.problems))
 
@@ -115,6 +129,7 @@ def _outcome(picture: Picture, silent: bool) -> tuple[RunOutcome, StopReason | N
 def _show(
     site: Site,
     picture: Picture,
+    report: str,
     parts: Parts,
     files: StepFiles,
     outcome: RunOutcome,
@@ -128,9 +143,9 @@ def _show(
         summary += f"\nNot everything could be done:\n\n{lines}"
     place = Path(site.context.workspace or ".") / FOLDER
     contents = {
-        REPORT: to_json(triage, picture.weeks),
+        REPORT: report,
         SUMMARY: summary,
-        PAGE: render_page(triage, picture.weeks),
+        PAGE: render_page(triage, report),
     }
     try:
         place.mkdir(parents=True, exist_ok=True)

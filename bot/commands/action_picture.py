@@ -8,34 +8,45 @@ from dataclasses import dataclass
 from bot.commands.action_history import NIGHTLY, Known
 from bot.commands.action_site import Site
 from bot.evidence.types import TestId
+from bot.flaky.course import Course, courses
 from bot.flaky.judge import judge
 from bot.flaky.merge import Merged, merge
 from bot.flaky.quarantine import Entry
+from bot.flaky.quarantine_proof import Healed, healed, waiting
 from bot.flaky.quarantine_states import follow
 from bot.flaky.states import advance
 from bot.flaky.store import Store
-from bot.flaky.types import Finding, Night, State, StateChange
+from bot.flaky.types import Night, State, StateChange
 from bot.flaky.verdict import Triage
-
-Weeks = Mapping[TestId, tuple[tuple[str, int, int], ...]]
-"""Per test: Monday's ISO date, ordinary runs, failures; oldest first."""
+from bot.publish.flaky_report import told_of
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """states: before `changes`, which are what this triage and today's date bring about. night: the session that the
-    triage is of, without scan and changes; None where there has been none."""
+    """states: before `changes`, which are what this triage and today's date bring about. courses: of the tests that a
+    report tells of, with `changes`. night: the session that the triage is of, without scan and changes; None where
+    there has been none. healed: tests in quarantine, or just out of it, that are shown to be mended; None where tonight
+    cannot tell, for something of it is missing."""
 
     triage: Triage
     states: Mapping[TestId, StateChange]
     changes: tuple[StateChange, ...]
-    weeks: Weeks
+    courses: Mapping[TestId, Course]
     night: Night | None
+    healed: tuple[Healed, ...] | None = None
 
     @property
     def current(self) -> Mapping[TestId, StateChange]:
         """The states with the changes."""
         return {**self.states, **{change.test: change for change in self.changes}}
+
+    @property
+    def weeks(self) -> Mapping[TestId, tuple[tuple[str, int, int], ...]]:
+        """Per test: Monday's ISO date, ordinary runs, failures; oldest first."""
+        return {
+            test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in course.weeks)
+            for test, course in self.courses.items()
+        }
 
 
 def draw(
@@ -50,7 +61,7 @@ def draw(
     """The picture as of `tonight`'s shards (of `shards`), or where there are none of the newest session carried.
 
     entries: the quarantine's list as it is merged, None where it cannot be read. What an experiment proved on an
-    earlier night holds until the test counts as fixed or is examined again.
+    earlier night holds until the test counts as fixed or is examined again (`Store.findings`).
     """
     now = site.clock.now()
     session = _session(known, tonight, shards)
@@ -67,7 +78,7 @@ def draw(
             commit=commit if of_session is None else of_session.commit,
             environment="" if of_session is None else of_session.environment,
             at=now if of_session is None else of_session.at,
-            findings=_findings(nights, fixed),
+            findings=store.findings(),
             regressions=() if of_session is None else of_session.regressions,
             scan=known.scan,
             shards=() if session is None else session.shards,
@@ -75,13 +86,19 @@ def draw(
             problems=(*problems, *known.problems, *(() if of_session is None else of_session.problems)),
             repaired=fixed,
         )
-        weeks = {
-            test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in told)
-            for test, told in store.weeks([verdict.test for verdict in triage.verdicts]).items()
-        }
-    changes = () if entries is None else tuple(follow(entries, states, now))
-    followed = {**states, **{change.test: change for change in changes}}
-    return Picture(triage, states, (*changes, *advance(triage, followed, now)), weeks, of_session)
+        proven: tuple[Healed, ...] | None = None
+        if tonight and entries is not None and not triage.lost and known.scan is not None and known.scan.complete:
+            found = [(night.at, finding) for night in nights for finding in night.findings]
+            proven = healed(waiting(entries, states), store.records(), store.findings(), found, fixed)
+        changes = () if entries is None else tuple(follow(entries, states, now, proven))
+        followed = {**states, **{change.test: change for change in changes}}
+        changes = (*changes, *advance(triage, followed, now))
+        steps = {test: list(life) for test, life in store.steps().items()}
+        for change in changes:
+            steps.setdefault(change.test, []).append(change)
+        current = {**states, **{change.test: change for change in changes}}
+        told = courses(store.records(), told_of(triage, current, entries or ()), steps, site.redactor.redact)
+    return Picture(triage, states, changes, told, of_session, proven)
 
 
 def _session(known: Known, tonight: Sequence[Night], shards: int | None) -> Merged | None:
@@ -89,17 +106,3 @@ def _session(known: Known, tonight: Sequence[Night], shards: int | None) -> Merg
         return merge(tonight, shards)
     sessions = [night for night in known.nights if night.session.startswith(NIGHTLY)]
     return merge(sessions) if sessions else None
-
-
-def _findings(nights: Sequence[Night], fixed: Mapping[TestId, float]) -> tuple[Finding, ...]:
-    """Of each test the newest that proved something, else the newest; none from before its fix."""
-    found: dict[TestId, Finding] = {}
-    for night in sorted(nights, key=lambda night: night.at):
-        for finding in night.findings:
-            if night.at > fixed.get(finding.test, 0.0) and (finding.proofs or not _proved(found.get(finding.test))):
-                found[finding.test] = finding
-    return tuple(found.values())
-
-
-def _proved(finding: Finding | None) -> bool:
-    return finding is not None and bool(finding.proofs)

@@ -6,7 +6,7 @@ import argparse
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,22 +28,21 @@ from bot.commands.compose import (
 )
 from bot.commands.mend import repair_flaky
 from bot.commands.triage_files import judged, read_nights, write
+from bot.commands.triage_past import Lists, background, lists_of, opened
 from bot.config import Settings
 from bot.errors import ConfigError, SandboxError
 from bot.evidence.matching import select
 from bot.evidence.types import TestId
 from bot.flaky.bench_lab import BenchLab
 from bot.flaky.bisect import Step
-from bot.flaky.from_reports import records_of
 from bot.flaky.lab import Broke, NoRun
 from bot.flaky.merge import merge
 from bot.flaky.redacted import without_secrets
 from bot.flaky.session import Plan, hold
-from bot.flaky.store import Store
-from bot.flaky.types import Night, RunRecord, Scan, Shard
+from bot.flaky.types import Finding, Night, RunRecord, Scan, Shard
 from bot.flaky.verdict import Triage
-from bot.ports import Clock, EventKind, Recorder, Sandbox
-from bot.publish.flaky_report import Weeks, to_json
+from bot.ports import EventKind, Recorder, Sandbox
+from bot.publish.flaky_report import Background, to_json
 from bot.publish.flaky_text import headline, render_text
 from bot.publish.terminal import LiveView
 from bot.publish.untrusted import log
@@ -55,14 +54,18 @@ from bot.verify.bench import SandboxBench
 from bot.workspace.git import Repository
 from bot.workspace.history import RepositoryHistory
 
-_STORES = frozenset({".db", ".sqlite"})
 _DAY = 86_400.0
+_OWN = frozenset({"local", "default-branch"})
+"""Trust domains whose code may be given a network, where the settings say so."""
+_FOREVER = 36_500
+"""Days: merging takes nothing out of a store, for it knows no settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a session is asked for. history: records of earlier runs, with `scan` where they are CI's.
 
+    quarantined: what was proven of tests that are in quarantine.
     steps: the commits after `job.good` up to the tested one by first parents, oldest first, where the caller knows
     them; else they are looked up in the repository.
     """
@@ -75,6 +78,7 @@ class Request:
     problems: tuple[str, ...] = ()
     group: str = "local"
     steps: tuple[Step, ...] = ()
+    quarantined: tuple[Finding, ...] = ()
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -101,7 +105,6 @@ def _triage(options: argparse.Namespace) -> int:
         )
         if options.good:
             repository.resolve(options.good)  # a wrong revision is told before anything is made
-        past = _past(options.history)
         redactor = Redactor(secrets_of(settings, config.process_environment()))
         clock = SystemClock()
         request = Request(
@@ -109,12 +112,16 @@ def _triage(options: argparse.Namespace) -> int:
             shard=shard,
             selectors=tuple(options.tests),
         )
-        with chosen_sandbox(settings) as sandbox, _store(past.store, settings, clock) as store:
-            known = () if store is None else tuple(store.records(clock.now() - limits.days * _DAY))
-            problems = (*past.problems, *(() if store is None else store.problems))
-            request = replace(request, history=(*past.records, *known), problems=problems)
+        with (
+            chosen_sandbox(settings) as sandbox,
+            opened(options.history, clock, settings.triage.kept_days) as past,
+        ):
+            suite = suite_of(settings, sandbox, repository.root)
+            lists = lists_of(repository, suite.path)
+            problems = (*past.problems, *lists.problems)
+            request = replace(request, history=past.known(clock.now() - limits.days * _DAY), problems=problems)
             job = Job(
-                suite=suite_of(settings, sandbox, repository.root),
+                suite=suite,
                 good=options.good,
                 include_work_tree=options.allow_dirty,
                 trusted=True,  # a person runs this on a checkout of theirs
@@ -122,51 +129,13 @@ def _triage(options: argparse.Namespace) -> int:
             folder = output.make(repository.root, options.output)
             with LiveView(Console(stderr=True), clock, verbose=options.verbose) as view:
                 night = observe(job, request, settings, repository, sandbox, folder, redactor, view)
-                triage = judged([night], request.history, problems)
-                write(folder, triage, night, _weeks(store, night, triage))
+                triage = judged([night], request.history, problems, findings=past.add(night))
+                behind = background(triage, night, past, lists, redactor.redact)
+                write(folder, triage, night, behind)
                 if options.fix:
                     repair_flaky(triage, night.records, job, settings, repository, sandbox, folder, redactor, view)
-    _show(options, triage, folder)
+    _show(options, triage, folder, behind)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """What `--history` names. store: the SQLite file among them, which the session adds itself to."""
-
-    records: tuple[RunRecord, ...]
-    problems: tuple[str, ...]
-    store: Path | None
-
-
-def _past(names: Sequence[str]) -> _Past:
-    paths = [Path(name) for name in names]
-    stores = [path for path in paths if path.suffix in _STORES]
-    if len(stores) > 1:
-        raise ConfigError(f"--history takes one history store, and {', '.join(map(str, stores))} are several")
-    records, problems = records_of([path for path in paths if path not in stores])
-    told = tuple(f"{problem.source}: {problem.message}" for problem in problems)
-    return _Past(records, told, stores[0] if stores else None)
-
-
-@contextmanager
-def _store(path: Path | None, settings: Settings, clock: Clock) -> Iterator[Store | None]:
-    if path is None:
-        yield None
-        return
-    with Store.open(path, clock, retention_days=settings.triage.kept_days) as store:
-        yield store
-
-
-def _weeks(store: Store | None, night: Night, triage: Triage) -> Weeks | None:
-    """The night goes into the store; what that then tells of each week."""
-    if store is None:
-        return None
-    store.add(night)
-    return {
-        test: tuple((week.monday, week.counts.runs, week.counts.failures) for week in weeks)
-        for test, weeks in store.weeks([verdict.test for verdict in triage.verdicts]).items()
-    }
 
 
 def observe(
@@ -221,7 +190,7 @@ def session_in(job: Job, request: Request, settings: Settings, tools: Tools) -> 
 
     good, steps = (job.good, request.steps) if request.steps else _since(job, tools.repository)
     with (
-        prepare(replace(job, good=""), settings, tools, stages) as ready,
+        prepare(replace(job, good="", network=limits.network and job.domain in _OWN), settings, tools, stages) as ready,
         BenchLab(
             ready.bench,
             session=request.session,
@@ -241,6 +210,7 @@ def session_in(job: Job, request: Request, settings: Settings, tools: Tools) -> 
             tests=_selected(request.selectors, lab),
             good=good,
             steps=steps,
+            quarantined=request.quarantined,
         )
         return hold(plan, lab, request.history, request.scan, told=_teller(tools.recorder))
 
@@ -281,9 +251,9 @@ def _teller(recorder: Recorder) -> Callable[[str], None]:
 # --- what is made of it ---------------------------------------------------------------------------------------------
 
 
-def _show(options: argparse.Namespace, triage: Triage, folder: Path) -> None:
+def _show(options: argparse.Namespace, triage: Triage, folder: Path, behind: Background) -> None:
     if options.format == "json":
-        sys.stdout.write(to_json(triage))
+        sys.stdout.write(to_json(triage, behind))
         return
     sys.stdout.write(render_text(triage, shutil.get_terminal_size((100, 24)).columns))
     sys.stdout.write(f"\nEvidence: {log(str(folder))}\n")
@@ -306,10 +276,12 @@ def _merge(options: argparse.Namespace) -> int:
     nights, problems = read_nights([Path(name) for name in options.tests])
     if not nights:
         raise ConfigError("no shard could be read:" + "".join(f"\n  {problem}" for problem in problems))
-    history, unread = records_of([Path(name) for name in options.history])
-    problems += tuple(f"{problem.source}: {problem.message}" for problem in unread)
-    triage = judged(nights, history, problems, options.of)
+    with opened(options.history, SystemClock(), _FOREVER) as past:
+        night = merge(nights, options.of).night
+        history = past.known()
+        triage = judged(nights, history, (*problems, *past.problems), options.of, past.add(night))
+        behind = background(triage, night, past, Lists(), redact=str)  # shards write their nights without secrets
     folder = output.make(Path.cwd(), options.output)
-    write(folder, triage, merge(nights, options.of).night)
-    _show(options, triage, folder)
+    write(folder, triage, night, behind)
+    _show(options, triage, folder, behind)
     return 0

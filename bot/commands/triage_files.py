@@ -9,10 +9,10 @@ from bot.errors import SandboxError
 from bot.flaky.judge import judge
 from bot.flaky.merge import merge
 from bot.flaky.nights import LIMIT_BYTES, dump, load
-from bot.flaky.types import Night, RunRecord
+from bot.flaky.types import Finding, Night, RunRecord
 from bot.flaky.verdict import Triage
 from bot.publish.flaky_page import render_page
-from bot.publish.flaky_report import Weeks, to_json
+from bot.publish.flaky_report import NOTHING, Background, to_json
 from bot.publish.flaky_summary import render_summary
 from bot.publish.untrusted import one_line
 
@@ -21,9 +21,14 @@ _MOST_NIGHTS = 1_000
 
 
 def judged(
-    nights: Iterable[Night], history: Sequence[RunRecord], problems: Sequence[str], of: int | None = None
+    nights: Iterable[Night],
+    history: Sequence[RunRecord],
+    problems: Sequence[str],
+    of: int | None = None,
+    findings: Sequence[Finding] | None = None,
 ) -> Triage:
-    """The verdicts of one session: what its shards handed in, with what was known before."""
+    """The verdicts of one session: what its shards handed in, with what was known before. findings: tonight's and those
+    of earlier nights that hold, None: tonight's alone."""
     merged = merge(nights, of)
     night = merged.night
     return judge(
@@ -32,7 +37,7 @@ def judged(
         commit=night.commit,
         environment=night.environment,
         at=night.at,
-        findings=night.findings,
+        findings=night.findings if findings is None else findings,
         regressions=night.regressions,
         scan=night.scan,
         shards=merged.shards,
@@ -41,18 +46,14 @@ def judged(
     )
 
 
-def write(
-    folder: Path,
-    triage: Triage,
-    night: Night,
-    weeks: Weeks | None = None,
-) -> None:
+def write(folder: Path, triage: Triage, night: Night, background: Background = NOTHING) -> None:
     """night.jsonl, triage.json, summary.md and flaky.html. SandboxError where the folder takes no file."""
+    report = to_json(triage, background)
     files = {
         NIGHT: dump(night),
-        REPORT: to_json(triage, weeks).encode(),
+        REPORT: report.encode(),
         SUMMARY: render_summary(triage).encode(),
-        PAGE: render_page(triage, weeks).encode(),
+        PAGE: render_page(triage, report).encode(),
     }
     for name, content in files.items():
         try:

@@ -244,8 +244,8 @@ def _change(value: Fields, parts: _Parts) -> StateChange:
 
 def _scan(value: Fields) -> Scan:
     return Scan(
-        since=number(value, "since"),
-        until=number(value, "until"),
+        since=number(value, "since", low=0, high=_LATEST),
+        until=number(value, "until", low=0, high=_LATEST),
         complete=boolean(value, "complete"),
         runs=integer(value, "runs"),
         carried_over=integer(value, "carried_over"),
@@ -256,7 +256,7 @@ def _scan(value: Fields) -> Scan:
 
 def read_conditions(value: Fields) -> Conditions:
     known = {part.name: getattr(PLAIN, part.name) for part in fields(Conditions)}
-    given: dict[str, bool | int | float | str | tuple[int, ...]] = {}
+    given: dict[str, bool | int | float | str | tuple[int, ...] | tuple[str, ...]] = {}
     for name, item in value.items():
         if name not in known:
             raise MalformedError(f"{name[:40]!r} is no condition of a run")
@@ -269,6 +269,8 @@ def read_conditions(value: Fields) -> Conditions:
                 given[name] = number(value, name, low=0)
             case str():
                 given[name] = text(value, name)
+            case _ if name == "beside":
+                given[name] = tuple(a_string(each, name) for each in a_list(item, name))
             case _:
                 given[name] = tuple(integers(item, name))
     return Conditions(**given)  # type: ignore[arg-type]  # each was held against its default's type

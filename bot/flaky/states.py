@@ -39,10 +39,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The last step that each test took, and the steps that were refused."""
+    """The last step that each test took, the steps that were refused, and all that were taken, oldest first."""
 
     states: Mapping[TestId, StateChange]
     refused: tuple[Refused, ...]
+    lives: Mapping[TestId, tuple[StateChange, ...]]
 
 
 def step(current: StateChange | None, change: StateChange) -> StateChange | Refused:
@@ -60,6 +61,7 @@ def replay(changes: Iterable[StateChange]) -> Replayed:
     for change in set(changes):
         lives[change.test].append(change)
     states: dict[TestId, StateChange] = {}
+    taken_by: defaultdict[TestId, list[StateChange]] = defaultdict(list)
     refused: list[Refused] = []
     for test, life in sorted(lives.items()):
         for change in sorted(life, key=_when):
@@ -71,7 +73,8 @@ def replay(changes: Iterable[StateChange]) -> Replayed:
                 refused.append(taken)
             else:
                 states[test] = taken
-    return Replayed(states, tuple(refused))
+                taken_by[test].append(taken)
+    return Replayed(states, tuple(refused), {test: tuple(life) for test, life in taken_by.items()})
 
 
 def advance(triage: Triage, states: Mapping[TestId, StateChange], at: float) -> tuple[StateChange, ...]:

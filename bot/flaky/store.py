@@ -6,46 +6,25 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bot.errors import BotError
 from bot.evidence.types import TestId
-from bot.flaky.ledger import Ledger
+from bot.flaky.findings import standing
 from bot.flaky.nights import Unreadable, dump, folded, load
 from bot.flaky.states import Refused, replay, step
-from bot.flaky.statistics import wilson
 from bot.flaky.store_records import Records
 from bot.flaky.store_schema import prepare
-from bot.flaky.tally import tallies
-from bot.flaky.types import Cause, Counts, Finding, Interval, Night, RunRecord, State, StateChange, Tally
+from bot.flaky.types import Finding, Night, RunRecord, State, StateChange
 from bot.ports import Clock
 
 RETENTION_DAYS = 90
 _DAY = 86_400.0
 _WAIT = 30.0  # seconds for another process that writes
-
-
-@dataclass(frozen=True, slots=True)
-class NightKey:
-    """Which night: session, shard, time."""
-
-    session: str
-    shard: int
-    of: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """A test's ordinary runs from a Monday on (ISO date, UTC). interval: Wilson 95 %."""
-
-    monday: str
-    counts: Counts
-    interval: Interval
 
 
 class Store:
@@ -100,30 +79,17 @@ class Store:
         horizon = self._clock.now() - self._retention
         with self._writing() as connection:
             values = (night.session, night.shard.number, night.shard.of, night.at, night.commit, night.environment)
-            known = connection.execute(
+            connection.execute(
                 "INSERT OR IGNORE INTO nights (session, shard, of, at, [commit], environment) VALUES (?,?,?,?,?,?)",
                 values,
             )
-            if known.rowcount and (night.findings or night.regressions):
-                content = dump(replace(night, records=(), changes=(), scan=None, problems=()))
-                connection.execute(
-                    "INSERT INTO told (night, at, content) VALUES (?,?,?)", (known.lastrowid, night.at, content)
-                )
+            if night.findings:
+                self._tell(night, values[:4])
             fresh = sum(self._records.add(record) for record in night.records if record.at >= horizon)
             for change in night.changes:
                 self._keep(change)
             self._forget(horizon)
         return fresh
-
-    def has(self, session: str, shard: int) -> bool:
-        """Whether that shard's night was added."""
-        row = self._connection.execute("SELECT 1 FROM nights WHERE session = ? AND shard = ?", (session, shard))
-        return row.fetchone() is not None
-
-    def nights(self) -> tuple[NightKey, ...]:
-        """Those that were added, oldest first."""
-        rows = self._connection.execute("SELECT session, shard, of, at FROM nights ORDER BY at, session, shard")
-        return tuple(NightKey(*row) for row in rows)
 
     def records(self, since: float = 0.0) -> Iterator[RunRecord]:
         """All runs from a time on, oldest first, one at a time. BotError where the file was damaged meanwhile."""
@@ -134,75 +100,32 @@ class Store:
                 f"a row of the history cannot be read ({error}); move the file away to rebuild it"
             ) from error
 
-    def tallies(self, since: float = 0.0) -> Mapping[TestId, Tally]:
-        """Of every test, of the runs from a time on."""
-        return tallies(Ledger().add_all(self.records(since)))
-
-    def weeks(self, tests: Iterable[TestId], since: float = 0.0) -> Mapping[TestId, tuple[Week, ...]]:
-        """Rates by week of ordinary runs, infrastructure's left out; oldest first, weeks without a run are not told."""
-        wanted = tuple(dict.fromkeys(tests))
-        ledger = Ledger().add_all(self.records(since))
-        runs: dict[tuple[int, str], int] = {}
-        masks = {}
-        for run in ledger.runs:
-            if run.base and run.complete:
-                place = (id(run.mask), _monday(run.at))
-                masks[id(run.mask)] = run.mask
-                runs[place] = runs.get(place, 0) + 1
-        answer = {}
-        for test in wanted:
-            number = ledger.number(test)
-            if number is None:
-                continue
-            ran: dict[str, int] = {}
-            for (mask, monday), count in runs.items():
-                if number in masks[mask]:
-                    ran[monday] = ran.get(monday, 0) + count
-            failed: dict[str, int] = {}
-            for run, _ in ledger.failures.get(number, ()):
-                if run.base and run.complete:
-                    failed[_monday(run.at)] = failed.get(_monday(run.at), 0) + 1
-            counts = {monday: Counts(count, failed.get(monday, 0)) for monday, count in sorted(ran.items())}
-            answer[test] = tuple(Week(monday, count, wilson(count)) for monday, count in counts.items())
-        return answer
-
-    def change(self, change: StateChange) -> StateChange | Refused:
-        """Take a step in a test's life, where it may follow the last one."""
+    def take(self, changes: Iterable[StateChange]) -> tuple[Refused, ...]:
+        """Steps in tests' lives, in their order, where each may follow the last one; what is given back may not."""
+        refused = []
         with self._writing():
-            taken = step(self.states().get(change.test), change)
-            if not isinstance(taken, Refused):
-                self._keep(taken)
-        return taken
+            states = dict(self.states())
+            for change in changes:
+                taken = step(states.get(change.test), change)
+                if isinstance(taken, Refused):
+                    refused.append(taken)
+                else:
+                    self._keep(taken)
+                    states[taken.test] = taken
+        return tuple(refused)
 
     def states(self) -> Mapping[TestId, StateChange]:
         """The last step of each test that has a state."""
         return replay(self._changes()).states
 
-    def state(self, test: TestId) -> State | None:
-        """None: it has none."""
-        current = self.states().get(test)
-        return None if current is None else current.state
+    def steps(self) -> Mapping[TestId, tuple[StateChange, ...]]:
+        """The steps that each test with a state took, oldest first."""
+        return replay(self._changes()).lives
 
-    def life(self, test: TestId) -> tuple[StateChange, ...]:
-        """All steps told of a test, oldest first."""
-        return tuple(change for change in self._changes() if change.test == test)
-
-    def findings(self) -> Mapping[TestId, Finding]:
-        """What experiments found last, by test."""
-        return {finding.test: finding for _, finding in self._findings()}
-
-    def causes(self, test: TestId) -> tuple[tuple[Cause, float], ...]:
-        """Causes that were proven, with the time of the newest proof, newest first."""
-        found: dict[Cause, float] = {}
-        for at, finding in self._findings():
-            if finding.test == test:
-                found.update({proof.cause: at for proof in finding.proofs})
-        return tuple(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-
-    def forget(self) -> int:
-        """Drop what is older than the retention; how many runs. States stay: they are small, and were decided."""
-        with self._writing():
-            return self._forget(self._clock.now() - self._retention)
+    def findings(self) -> tuple[Finding, ...]:
+        """What experiments found and still holds (`standing`), by their nights' times."""
+        fixed = {test: change.at for test, change in self.states().items() if change.state is State.FIXED}
+        return standing(self._findings(), fixed)
 
     def close(self) -> None:
         self._connection.close()
@@ -228,6 +151,19 @@ class Store:
         )
         for file, classname, name, state, *rest in rows:
             yield StateChange(TestId(file, classname, name), State(state), *rest)
+
+    def _tell(self, night: Night, key: tuple[str, int, int, float]) -> None:
+        """What its experiments found, where that does not stand there already: a night that was killed and went on is
+        added with more."""
+        content = dump(replace(night, records=(), regressions=(), changes=(), scan=None, problems=()))
+        (number,) = self._connection.execute(
+            "SELECT id FROM nights WHERE session = ? AND shard = ? AND of = ? AND at = ?", key
+        ).fetchone()
+        self._connection.execute(
+            "INSERT INTO told (night, at, content) SELECT ?1, ?2, ?3 WHERE NOT EXISTS "
+            "(SELECT 1 FROM told WHERE night = ?1 AND content = ?3)",
+            (number, night.at, content),
+        )
 
     def _keep(self, change: StateChange) -> None:
         values = (change.state, change.at, change.reason, change.by, change.until)
@@ -305,8 +241,3 @@ def _set_aside(path: Path, clock: Clock) -> Path:
     except OSError as error:
         raise BotError(f"{path}: the history cannot be read, nor moved aside ({error}); give another place") from error
     return aside
-
-
-def _monday(at: float) -> str:
-    day = datetime.fromtimestamp(at, UTC).date()
-    return (day - timedelta(days=day.weekday())).isoformat()

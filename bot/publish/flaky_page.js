@@ -1,102 +1,139 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.querySelector("main");
-const make = (tag, text = "", name = "") => {
+const silent = { verdict: "stable", reason: "nothing tonight", runs: 0, failures: 0, minutes_lost_a_week: null, cause: null, what_to_do: "" };
+const tests = [...data.tests, ...data.silent.map((each) => ({ ...silent, ...each }))];
+
+const make = (tag, content = "", name = "") => {
   const node = document.createElement(tag);
-  node.textContent = text;
+  node.append(...(Array.isArray(content) ? content : [content]));
   if (name) node.className = name;
   return node;
 };
-const percent = (rate) => (rate >= 0.0995 ? (100 * rate).toFixed(0) : (100 * rate).toFixed(1)) + " %";
-const range = (each) => each.runs ? `${percent(each.interval.low)} to ${percent(each.interval.high)}` : "";
+const link = (text, hash) => { const node = make("a", text); node.href = hash; return node; };
+const counted = (each) => `${each.failures} of ${each.runs}`;
+const percent = (rate) => rate <= 0 ? "0" : rate >= 0.0995 ? (100 * rate).toFixed(0) : rate >= 0.0005 ? (100 * rate).toFixed(1) : "< 0.1";
+const range = (each) => each.runs ? `${percent(each.interval.low)} to ${percent(each.interval.high)} %` : "";
+const commit = (sha) => sha.slice(0, 12);
+const shown = (state, until) => state === "quarantined" ? `quarantined ${until ? `until ${until}` : "without a date"}` : state ?? "";
+const state = (each) => shown(each.state, each.steps.at(-1)?.until);
+
+// --- the table ---
+
+// The newest twelve weeks, as high as their worst; a dot is a week without a run.
+function trend(each) {
+  const weeks = byDate(each.weeks).slice(-12);
+  const top = Math.max(...weeks.map((week) => week ? week.failures / week.runs : 0));
+  return weeks.map((week) => !week ? "·" : top ? "▁▂▃▄▅▆▇█"[Math.round(7 * week.failures / week.runs / top)] : "▁").join("");
+}
+
+// With null for each week between two that had runs, at most twelve of them.
+function byDate(weeks) {
+  const all = [];
+  weeks.forEach((week, place) => {
+    const gap = place ? (Date.parse(week.monday) - Date.parse(weeks[place - 1].monday)) / 604800000 - 1 : 0;
+    for (let left = Math.min(12, Math.round(gap)); left > 0; left -= 1) all.push(null);
+    all.push(week);
+  });
+  return all;
+}
+
+// Heading, what is shown, what it is sorted by where that differs, class.
 const columns = [
   ["test", (each) => each.id],
   ["is", (each) => each.verdict],
-  ["failed", (each) => each.runs ? `${each.failures} of ${each.runs}` : "", (each) => each.runs ? each.failures / each.runs : 0],
-  ["rate, 95 %", range, (each) => each.interval.low],
-  ["min lost a week", (each) => each.minutes_lost_a_week ?? "", (each) => each.minutes_lost_a_week ?? -1],
+  ["failed", (each) => each.runs ? counted(each) : "", (each) => each.runs ? each.failures / each.runs : -1, "number"],
+  ["rate, 95 %", range, (each) => each.runs ? each.interval.low : -1, "number"],
+  ["last weeks", trend, (each) => each.weeks.length ? each.weeks.at(-1).failures / each.weeks.at(-1).runs : -1, "trend"],
+  ["min lost a week", (each) => each.minutes_lost_a_week ?? "", (each) => each.minutes_lost_a_week ?? -1, "number"],
   ["cause", (each) => each.cause ?? ""],
+  ["state", state],
 ];
-let sorted = 4, down = true, wanted = "", most = 500;
+let sorted = 5, down = true, wanted = "", most = 500;
 
 function table() {
-  const warnings = [];
-  if (data.scan && !data.scan.complete) warnings.push("The history could not be read whole, so nothing rests on it: " + data.scan.problems.join("; "));
-  if (data.lost_shards.length) warnings.push(`Shards that handed in nothing: ${data.lost_shards.join(", ")}. What they would have seen is not known.`);
-  const nodes = [...warnings, ...data.problems].map((text) => make("p", text, "warning"));
   const search = make("input");
   search.type = "search";
-  search.placeholder = "Filter by name, verdict, cause";
+  search.placeholder = "Filter by name, verdict, cause, state, owner";
   search.setAttribute("aria-label", search.placeholder);
   search.value = wanted;
-  const list = make("table"), head = make("tr"), body = make("tbody");
-  const thead = make("thead"), more = make("button");
+  const list = make("table"), head = make("tr"), body = make("tbody"), more = make("button"), none = make("p");
   columns.forEach(([name], index) => {
     const cell = make("th"), button = make("button", name);
     button.type = "button";
-    button.addEventListener("click", () => { down = sorted === index ? !down : index > 1; sorted = index; fill(); });
+    button.addEventListener("click", () => { down = sorted === index ? !down : index > 1 && index < 6; sorted = index; fill(); });
     cell.append(button);
     head.append(cell);
   });
   const fill = () => {
-    const [, shown, value = shown] = columns[sorted];
+    const [, text, value = text] = columns[sorted];
     const words = wanted.toLowerCase().split(/\s+/);
-    const order = data.tests.map((each, index) => [value(each), index])
-      .filter(([, index]) => { const each = data.tests[index], text = `${each.id} ${each.verdict} ${each.cause ?? ""}`.toLowerCase(); return words.every((word) => text.includes(word)); })
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
+    const order = tests.map((each, index) => [value(each), index]).filter(([, index]) => {
+      const each = tests[index], all = `${each.id} ${each.verdict} ${each.cause ?? ""} ${each.state ?? ""} ${each.owners.join(" ")}`.toLowerCase();
+      return words.every((word) => all.includes(word));
+    }).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
     [...head.children].forEach((cell, index) => cell.setAttribute("aria-sort", index !== sorted ? "none" : down ? "descending" : "ascending"));
     more.hidden = order.length <= most;
     more.textContent = `Show all ${order.length}`;
-    body.replaceChildren(...order.slice(0, most).map(([, index]) => {
-      const row = make("tr");
-      columns.forEach(([, text], column) => {
-        const cell = make("td", column ? text(data.tests[index]) : "", column > 1 && column < 5 ? "number" : "");
-        if (!column) { const link = make("a", data.tests[index].id); link.href = `#${index}`; cell.append(link); }
-        row.append(cell);
-      });
-      return row;
-    }));
+    list.hidden = !order.length;
+    none.hidden = Boolean(order.length);
+    none.textContent = tests.length ? "No test is like that." : "No test is flaky, broken or suspected.";
+    body.replaceChildren(...order.slice(0, most).map(([, index]) => make("tr", columns.map(([, text,, name], column) =>
+      make("td", column ? String(text(tests[index])) : link(tests[index].id, `#${index}`), name)))));
   };
   search.addEventListener("input", () => { wanted = search.value; fill(); });
   more.type = "button";
   more.addEventListener("click", () => { most = Infinity; fill(); });
-  thead.append(head);
-  list.append(thead, body);
+  list.append(make("thead", head), body);
   fill();
-  main.replaceChildren(...nodes, search, data.tests.length ? list : make("p", "No test is flaky, broken or suspected."), more);
+  main.replaceChildren(...about(), ...(tests.length ? [search] : []), list, none, more);
 }
 
-function wilson(failures, runs) {
-  const z = 1.96, rate = failures / runs, scale = 1 + z * z / runs;
-  const middle = (rate + z * z / (2 * runs)) / scale;
-  const half = z * Math.sqrt(rate * (1 - rate) / runs + z * z / (4 * runs * runs)) / scale;
-  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+function about() {
+  const parts = [data.date, data.commit && `commit ${commit(data.commit)}`, data.environment, `${data.runs} runs in ${Math.round(data.seconds / 6) / 10} min`];
+  if (data.shards.length > 1 || data.lost_shards.length) parts.push(`${data.shards.length} of ${data.shards.length + data.lost_shards.length} shards`);
+  if (data.scan) parts.push(`history of ${data.scan.workflow_runs} workflow runs, ${data.scan.since} to ${data.scan.until}`);
+  const warnings = [];
+  if (data.scan && !data.scan.complete) warnings.push("The history could not be read whole, so nothing rests on it: " + data.scan.problems.join("; "));
+  if (data.lost_shards.length) warnings.push(`Shards that handed in nothing: ${data.lost_shards.join(", ")}. What they would have seen is not known.`);
+  return [make("p", parts.filter(Boolean).join(" · "), "about"), ...[...warnings, ...data.problems].map((text) => make("p", text, "warning"))];
 }
+
+// --- a test's page ---
 
 function chart(weeks) {
   const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 640 140");
+  const draw = (tag, values, text = "") => {
+    const node = document.createElementNS(space, tag);
+    for (const [key, value] of Object.entries(values)) node.setAttribute(key, value);
+    node.textContent = text;
+    svg.append(node);
+    return node;
+  };
+  svg.setAttribute("viewBox", "0 0 640 190");
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", "Rate of failures by week with its 95 % interval");
-  weeks.forEach((week, index) => {
-    if (!week.runs) return;
-    const x = 20 + 600 * (index + 0.5) / weeks.length, y = (rate) => 130 - 120 * rate;
-    const [low, high] = wilson(week.failures, week.runs);
-    const draw = (tag, values) => { const node = document.createElementNS(space, tag); for (const [key, value] of Object.entries(values)) node.setAttribute(key, value); svg.append(node); return node; };
-    draw("line", { x1: x, x2: x, y1: y(low), y2: y(high) });
+  svg.setAttribute("aria-label", "Rate of failures by week with its 95 % interval; the numbers follow");
+  const all = byDate(weeks), highest = Math.max(...weeks.map((week) => week.interval.high));
+  const top = [0.05, 0.1, 0.2, 0.5, 1].find((limit) => limit >= highest - 1e-9) ?? 1;
+  const x = (place) => 60 + 560 * (place + 0.5) / all.length, y = (rate) => 160 - 145 * rate / top;
+  for (const part of [0, 0.5, 1]) {
+    draw("line", { x1: 52, x2: 630, y1: y(top * part), y2: y(top * part), class: "grid" });
+    draw("text", { x: 46, y: y(top * part) + 4, "text-anchor": "end" }, `${100 * top * part} %`);
+  }
+  all.forEach((week, place) => {
+    if (place === 0 || place === all.length - 1) draw("text", { x: x(place), y: 182, "text-anchor": all.length === 1 ? "middle" : place ? "end" : "start" }, week.monday);
+    if (!week) return;
+    draw("line", { x1: x(place), x2: x(place), y1: y(week.interval.low), y2: y(week.interval.high), class: "interval" });
     const title = document.createElementNS(space, "title");
-    title.textContent = `${week.monday}: ${week.failures} of ${week.runs}`;
-    draw("circle", { cx: x, cy: y(week.failures / week.runs), r: 4 }).append(title);
+    title.textContent = `${week.monday}: failed ${counted(week)}`;
+    draw("circle", { cx: x(place), cy: y(week.failures / week.runs), r: 4 }).append(title);
   });
-  return svg;
+  const told = make("details", [make("summary", "Numbers"), items(weeks.map((week) => `${week.monday}: failed ${counted(week)}, ${range(week)}`))]);
+  return [svg, told];
 }
 
-function list(title, items) {
-  if (!items.length) return [];
-  const all = make("ul");
-  all.append(...items.map((item) => make("li", item)));
-  return [make("h2", title), all];
-}
+const items = (all) => make("ul", all.map((each) => make("li", each)));
+const section = (title, all) => all.length ? [make("h3", title), items(all)] : [];
 
 // Runs of one session are numbered: "rerun:night/1/40 to 44" for five keys in a row.
 function runs(keys) {
@@ -112,29 +149,78 @@ function runs(keys) {
 
 function trial(each) {
   const foreign = each.in_another_way ? `, ${each.in_another_way} in another way` : "";
-  return `${each.label}: failed ${each.failures} of ${each.runs}${foreign}${each.conditions ? ` (${each.conditions})` : ""}, runs ${runs(each.keys)}`;
+  const where = each.conditions ? ` (${each.conditions})` : "";
+  const line = `${each.label}: failed ${counted(each)}${foreign}${where}${each.keys.length ? `, runs ${runs(each.keys)}` : ""}`;
+  if (each.tests_in_all < 2) return line;
+  const place = each.place === null ? "" : `; this one is number ${each.place}`;
+  const left = each.tests_in_all - each.tests.length;
+  const order = make("ol", each.tests.map((id) => make("li", id)));
+  order.start = left + 1;
+  return [line, make("details", [make("summary", `The ${each.tests_in_all} tests in their order${place}`), ...(left ? [make("p", `The first ${left} are left out.`)] : []), order])];
 }
 
-function detail(each) {
-  const back = make("a", "All tests");
-  back.href = "#";
-  const nodes = [back, make("h2", each.id), make("p", `${each.verdict}: ${each.reason}. Rate ${range(each) || "not known"}.`)];
+function failed(run) {
+  const said = run.passed_on_retry ? "passed on a retry" : [run.exception, run.message].filter(Boolean).join(": ");
+  const among = run.whole ? "" : " that the report names";
+  const place = `number ${run.place} of ${run.of}${among}${run.after === null ? "" : `, after ${run.after}`}`;
+  return [`${run.date}, ${[commit(run.commit), run.environment, run.run].filter(Boolean).join(", ")}`, make("br"), place, ...(said ? [make("br"), make("q", said)] : [])];
+}
+
+function facts(each) {
+  const listed = each.quarantine;
+  const pairs = [
+    ["Rate, 95 %", each.runs && `${range(each)} (failed ${counted(each)})`],
+    ["Under provocation", each.provoked?.runs && `failed ${counted(each.provoked)}, not counted in the rate`],
+    ["Minutes lost", each.minutes_lost_a_week !== null && `${each.minutes_lost_a_week} a week, expected`],
+    ["Takes", each.seconds && `${each.seconds} s (median)`],
+    ["First seen", each.first_seen],
+    ["Failed", each.first_failed && `first on ${each.first_failed}, last on ${each.last_failed}`],
+    ["Introduced by", each.introduced && `commit ${each.introduced}`],
+    ["State", state(each)],
+    ["Quarantine", listed && [`since ${listed.since || "?"}, until ${listed.until || "no date: it counts"}`, listed.owner && `owner ${listed.owner}`, listed.reason].filter(Boolean).join("; ")],
+    ["Owners", each.owners.join(", ")],
+  ];
+  return make("dl", pairs.filter(([, text]) => text).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
+}
+
+function broke(found) {
+  return found === null ? [] : section("Broken since", [
+    `failed ${counted(found.at_good)} at ${commit(found.good)}, ${counted(found.at_bad)} at ${commit(found.bad)}, in turns (p = ${found.p_value.toPrecision(2)})`,
+    ...(found.first_bad ? [`first bad commit ${found.first_bad}${found.author ? ` by ${found.author}` : ""}`] : []),
+  ]);
+}
+
+function page(index) {
+  const each = tests[index], back = link("All tests", "#");
+  const nodes = [back, make("h2", each.id), make("p", [make("b", each.verdict), `: ${each.reason}.`])];
   if (each.what_to_do) nodes.push(make("p", `What to do: ${each.what_to_do}.`));
-  if (each.weeks.length) nodes.push(make("h2", "Rate by week"), chart(each.weeks));
+  nodes.push(facts(each));
+  if (each.weeks.length) nodes.push(make("h3", "Rate by week"), ...chart(each.weeks));
   for (const proof of each.experiments?.proofs ?? []) {
-    nodes.push(make("h2", `Proof: ${proof.cause}`), make("p", proof.sentence));
-    nodes.push(...list("Runs", proof.trials.map(trial)), ...list("Polluted by", proof.polluters), ...list("Needs", proof.setters));
+    nodes.push(make("h3", `Proof: ${proof.cause}`), make("p", proof.sentence), items(proof.trials.map(trial)));
+    nodes.push(...section("Polluted by", proof.polluters), ...section("Needs", proof.setters));
   }
-  nodes.push(...list("Tried, and not the cause", (each.experiments?.tried ?? []).map((tried) => `${tried.cause}: ${tried.why}`)));
-  nodes.push(...list("Both outcomes at one commit", each.both_outcomes.map((mixed) => `${mixed.commit.slice(0, 12)}, ${mixed.environment}: failed ${mixed.failures} of ${mixed.runs}; passed in ${mixed.passed_in}, failed in ${mixed.failed_in}`)));
+  const tried = each.experiments?.tried ?? [];
+  nodes.push(...section("Tried, and not the cause", tried.map((one) => [`${one.cause}: ${one.why}`, ...(one.trials.length ? [items(one.trials.map(trial))] : [])])));
+  if (each.experiments?.cut) nodes.push(make("p", `The experiments ended early: ${each.experiments.cut}.`));
+  nodes.push(...broke(each.regression ?? null));
+  nodes.push(...section("Both outcomes at one commit", (each.both_outcomes ?? []).map((mixed) => `${commit(mixed.commit)}, ${mixed.environment}: failed ${counted(mixed)}; passed in ${mixed.passed_in}, failed in ${mixed.failed_in}`)));
+  nodes.push(...section("Newest failures", each.failed_runs.map(failed)));
+  if (each.fingerprints?.length > 1) nodes.push(...section("Ways in which it fails", each.fingerprints.map((one) => `${one.failures} times ${one.fingerprint}`)));
+  nodes.push(...section("States", each.steps.map((step) => `${step.date}: ${shown(step.state, step.until)}, by ${step.by}: ${step.reason}`)));
+  const others = each.cluster ? tests.flatMap((other, place) => other.cluster === each.cluster && other !== each ? [link(other.id, `#${place}`)] : []) : [];
+  nodes.push(...section("Fails together with", [...others.slice(0, 30), ...(others.length > 30 ? [`and ${others.length - 30} more`] : [])]));
   main.replaceChildren(...nodes);
-  back.focus();
+  back.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
+let left = 0;
 function route() {
-  const each = /^#\d+$/.test(location.hash) ? data.tests[Number(location.hash.slice(1))] : undefined;
-  if (each) detail(each); else table();
+  const index = /^#\d{1,9}$/.test(location.hash) ? Number(location.hash.slice(1)) : -1;
+  if (index in tests) page(index); else { table(); scrollTo(0, left); }
 }
+addEventListener("scroll", () => { if (!location.hash.slice(1)) left = scrollY; });
 addEventListener("hashchange", route);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && location.hash) location.hash = "";

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from importlib import resources
 
 from bot.flaky.verdict import Triage
-from bot.publish.flaky_report import Weeks, document
 from bot.publish.flaky_text import headline
 from bot.publish.untrusted import html
 
 
-def render_page(triage: Triage, weeks: Weeks | None = None) -> str:
-    """One HTML document. weeks: per test (Monday's ISO date, runs, failures), oldest first."""
-    data = json.dumps(document(triage, weeks), separators=(",", ":"))
-    data = data.replace("<", "\\u003c").replace("&", "\\u0026")  # nothing in it ends the block or opens a comment
+def render_page(triage: Triage, report: str) -> str:
+    """One HTML document. report: of the same triage, as `flaky_report.to_json` writes it."""
+    data = report.replace("<", "\\u003c").replace("&", "\\u0026")  # nothing in it ends the block or opens a comment
     folder = resources.files("bot.publish")
     style = (folder / "flaky_page.css").read_text("utf-8")
     script = (folder / "flaky_page.js").read_text("utf-8")

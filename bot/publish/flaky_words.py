@@ -37,6 +37,13 @@ NEXT: Mapping[Cause, str] = {
 }
 """What to do about a cause."""
 
+TURNS: Mapping[str, str] = {
+    "often": "threads take turns every microsecond",
+    "lines": "threads take turns at every line",
+    "seldom": "threads take turns only where they wait",
+}
+"""`Conditions.thread_turns` in words."""
+
 
 def counted(counts: Counts) -> str:
     """ "failed 3 of 60"."""
@@ -83,8 +90,14 @@ def _parts(given: Conditions) -> Iterator[str]:
         yield "one core"
     if given.workers:
         yield f"{given.workers} workers"
+    if given.thread_turns:
+        yield TURNS.get(given.thread_turns, given.thread_turns)
+    if given.neighbours:
+        yield f"{given.neighbours} processes beside it that run other tests"
     if given.offline:
         yield "no network"
+    if given.network:
+        yield "with a network"
     if given.fresh_home:
         yield "new HOME and temporary folder"
     if given.open_files:

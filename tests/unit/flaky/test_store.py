@@ -10,10 +10,8 @@ import pytest
 
 from bot.errors import BotError, ConfigError
 from bot.flaky.nights import folded
-from bot.flaky.states import Refused
-from bot.flaky.store import NightKey, Store
+from bot.flaky.store import Store
 from bot.flaky.store_schema import VERSION
-from bot.flaky.tally import tally
 from bot.flaky.types import (
     Cause,
     Counts,
@@ -74,9 +72,7 @@ def test_what_is_added_is_there_and_once(store: Store) -> None:
     assert tuple(store.records()) == folded(NIGHT).records
     assert store.add(NIGHT) == 0
     assert tuple(store.records()) == folded(NIGHT).records
-    assert store.nights() == (NightKey("s", 1, 2, START + HOUR),)
-    assert (store.has("s", 1), store.has("s", 2)) == (True, False)
-    assert store.tallies() == tally(folded(NIGHT).records)
+    assert store.findings() == (finding(Cause.VICTIM),)
     assert [record.at for record in store.records(since=START + 1)] == [START + 60]
     assert store.problems == ()
 
@@ -87,7 +83,7 @@ def test_it_is_there_after_closing(tmp_path: Path) -> None:
         store.add(NIGHT)
     with Store.open(path, at(START)) as store:
         assert tuple(store.records()) == folded(NIGHT).records
-        assert store.findings() == {A: finding(Cause.VICTIM)}
+        assert store.findings() == (finding(Cause.VICTIM),)
 
 
 def test_the_order_of_nights_does_not_matter(tmp_path: Path) -> None:
@@ -99,58 +95,49 @@ def test_the_order_of_nights_does_not_matter(tmp_path: Path) -> None:
         with Store.open(tmp_path / f"{number}.db", at(START + DAY)) as store:
             for night in nights:
                 store.add(night)
-            seen.add((repr(tuple(store.records())), repr(store.nights()), repr(store.states())))
+            seen.add((repr(tuple(store.records())), repr(store.findings()), repr(store.steps())))
     assert len(seen) == 1
 
 
-def test_findings_and_causes(store: Store) -> None:
-    store.add(NIGHT)
-    store.add(replace(NIGHT, session="t", at=START + 2 * HOUR, findings=(finding(Cause.ZONE),)))
-    store.add(replace(NIGHT, session="u", at=START + 3 * HOUR, findings=(finding(Cause.VICTIM),)))
-    assert store.causes(A) == ((Cause.VICTIM, START + 3 * HOUR), (Cause.ZONE, START + 2 * HOUR))
-    assert store.findings()[A].proofs[0].cause is Cause.VICTIM
-    assert store.causes(B) == ()
+def test_what_was_proven_last_holds_until_the_test_is_fixed(store: Store) -> None:
+    nothing = Finding(A, (), ())
+    nights = [(2, finding(Cause.ZONE)), (4, nothing), (1, finding(Cause.VICTIM))]
+    for hours, found in nights:
+        store.add(replace(NIGHT, session=f"s{hours}", at=START + hours * HOUR, findings=(found,)))
+    assert store.findings() == (finding(Cause.ZONE),)
+    assert store.take([StateChange(A, State.FIXED, START + 3 * HOUR, "mended")]) == ()
+    assert store.findings() == (nothing,)
 
 
-def test_weeks(store: Store) -> None:
-    monday = 1_789_948_800.0  # 2026-09-21, midnight
-    times = [monday - 1, monday, monday + 1, monday + 7 * DAY]
-    records = [run("c", "a b", "a" if number % 2 else "", at=time) for number, time in enumerate(times)]
-    records.append(run("c", "a b", "a", at=monday + 2, base=False))
-    records.append(run("c", "a b c d e", "a b c d e", at=monday + 3))  # infrastructure
-    store.add(replace(NIGHT, at=monday, records=tuple(records)))
-    answer = store.weeks([A, C, *ids("nobody")])
-    assert [(week.monday, week.counts) for week in answer[A]] == [
-        ("2026-09-14", Counts(1, 0)),
-        ("2026-09-21", Counts(2, 1)),
-        ("2026-09-28", Counts(1, 1)),
-    ]
-    assert answer[A][1].interval.low < 0.5 < answer[A][1].interval.high
-    assert ids("nobody")[0] not in answer
+def test_a_night_that_was_killed_and_goes_on_tells_what_it_found_since(store: Store) -> None:
+    store.add(replace(NIGHT, findings=()))
+    assert store.findings() == ()
+    for _ in range(2):
+        store.add(NIGHT)
+    assert store.findings() == (finding(Cause.VICTIM),)
+    assert store._connection.execute("SELECT count(*) FROM told").fetchone() == (1,)
 
 
 def test_states(store: Store) -> None:
     store.add(NIGHT)
-    assert store.state(A) is State.SUSPECT
-    refused = store.change(StateChange(A, State.QUARANTINED, START + 1, "too early"))
-    assert isinstance(refused, Refused)
+    early = StateChange(A, State.QUARANTINED, START + 1, "too early")
     flaky = StateChange(A, State.FLAKY, START + 2, "both")
-    assert store.change(flaky) == flaky
-    assert store.change(StateChange(A, State.QUARANTINED, START + 3, "asked", "somebody", "2026-12-01"))
-    assert [change.state for change in store.life(A)] == [State.SUSPECT, State.FLAKY, State.QUARANTINED]
-    assert store.states()[A].until == "2026-12-01"
-    assert (store.life(B), store.state(B)) == ((), None)
+    asked = StateChange(A, State.QUARANTINED, START + 3, "asked", "somebody", "2026-12-01")
+    (refused,) = store.take([early, flaky, asked])
+    assert (refused.change, refused.why.endswith("quarantined cannot follow suspect")) == (early, True)
+    assert store.steps() == {A: (NIGHT.changes[0], flaky, asked)}
+    assert store.states() == {A: asked}
+    assert store.take([]) == ()
 
 
 def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with Store.open(path, at(START + DAY), retention_days=30) as store:
-        store.add(NIGHT)
-        assert store.forget() == 0
+        assert store.add(NIGHT) == 2
     with Store.open(path, at(START + 31 * DAY), retention_days=30) as store:
         assert store.add(NIGHT) == 0  # too old to come in again
-        assert (tuple(store.records()), store.nights(), store.findings()) == ((), (), {})
-        assert store.state(A) is State.SUSPECT
+        assert (tuple(store.records()), store.findings()) == ((), ())
+        assert store.states()[A].state is State.SUSPECT
         store.add(replace(NIGHT, at=START + 31 * DAY, records=(replace(NIGHT.records[0], at=START + 31 * DAY),)))
         assert len(list(store.records())) == 1
 
@@ -170,9 +157,9 @@ def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
         )
         assert first.durations == {A: 0.5}
         assert (second.tests, second.retried, second.unknown) == (ids("c b a"), {B}, {C})
-        assert store.state(A) is State.SUSPECT
+        assert store.states()[A].state is State.SUSPECT
         store.add(NIGHT)
-        assert store.causes(A)
+        assert store.findings() == (finding(Cause.VICTIM),)
     again = sqlite3.connect(path)
     assert again.execute("PRAGMA user_version").fetchone() == (VERSION,)
     again.close()
@@ -265,7 +252,7 @@ def test_a_night_that_cannot_be_written_is_not_written_in_part(tmp_path: Path) -
         many = tuple(run("c", [f"x{n}_{m}" for m in range(300)], at=START + n) for n in range(30))
         with pytest.raises(BotError, match="could not be written"):
             store.add(replace(NIGHT, records=many))
-        assert (list(store.records()), store.nights()) == ([], ())
+        assert (list(store.records()), store.findings()) == ([], ())
         assert store.add(NIGHT) == 2
 
 

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from bot.evidence.types import TestId
+from bot.flaky.course import Course, FailedRun, Week
+from bot.flaky.quarantine import Entry
 from bot.flaky.statistics import lower_bound, wilson
-from bot.flaky.types import Cause, Counts, Finding, Mixed, Proof, Regression, Scan, Shard, Tally, Trial, Tried
+from bot.flaky.types import (
+    Cause,
+    Counts,
+    Failed,
+    Finding,
+    Mixed,
+    Proof,
+    Regression,
+    Scan,
+    Shard,
+    State,
+    StateChange,
+    Tally,
+    Trial,
+    Tried,
+)
 from bot.flaky.verdict import Kind, Triage, Verdict
+from bot.publish.flaky_owners import read_owners
+from bot.publish.flaky_report import Background
 from bot.toolchains.types import PLAIN, Conditions
 
 AT = 1_764_000_000.0  # 24 November 2025
@@ -90,6 +109,31 @@ def night(*more: Verdict, **changes: object) -> Triage:
 
 
 WEEKS = {CART: tuple((f"2025-{9 + n // 4:02}-{1 + 7 * (n % 4):02}", 40 + n, n % 7) for n in range(12))}
+QUIET = TestId.from_node_id("tests/test_quiet.py::test_waits")
+"""In quarantine, and tonight nothing speaks against it."""
+ENTRY = Entry(CART, "failed 7 of 60 runs", "order: victim", "@org/cart", "", "2025-11-20", "2025-12-08")
+ORDINARY = Failed("AssertionError:3f2a", "AssertionError", "assert 12 == 10")
+
+
+def background() -> Background:
+    """Of `night()`: weeks with a gap, failed runs, states and a quarantine of the first test, and a silent test."""
+    day = 86_400
+    weeks = tuple(Week(monday, Counts(runs, failures)) for monday, runs, failures in WEEKS[CART] if monday[-2:] != "15")
+    runs = (
+        FailedRun("ci:9/1/3", AT - day, COMMIT, "tests.yml / test (3.12)", 17, 120, POLLUTER, ORDINARY),
+        FailedRun("ci:7/2/3", AT - 2 * day, COMMIT, "tests.yml / test (3.12)", 1, 2, None, None, whole=False),
+    )
+    steps = (
+        StateChange(CART, State.SUSPECT, AT - 9 * day, "failed 1 of 9 runs"),
+        StateChange(CART, State.FLAKY, AT - 8 * day, "both outcomes at one commit"),
+        StateChange(CART, State.QUARANTINED, AT - 4 * day, "asked for", "dev", "2025-12-08"),
+    )
+    quiet = (StateChange(QUIET, State.QUARANTINED, AT - 4 * day, "asked for", "dev", "2025-12-08"),)
+    return Background(
+        {CART: Course(weeks, runs, steps), QUIET: Course(weeks[:1], (), quiet)},
+        (ENTRY,),
+        read_owners(b"* @org/everybody\ntests/test_cart.py @org/cart dev@shop.test\n"),
+    )
 
 
 def hostile() -> tuple[Verdict, ...]:
