@@ -152,6 +152,12 @@ def _init(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write .github/workflows/grokfix-triage.yml instead: flaky tests, every night",
     )
+    parser.add_argument(
+        "--shards",
+        type=_count,
+        metavar="N",
+        help="with --triage: jobs that share a night's runs (default: 2, at most 20)",
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing, take the defaults")
     parser.add_argument("--force", action="store_true", help="replace a workflow of grokfix's that is there")
 

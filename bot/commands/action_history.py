@@ -43,9 +43,11 @@ def session_of(claim: Claim) -> str:
     return f"{NIGHTLY}{claim.attempt}"
 
 
-def read_on(site: Site, claim: Claim) -> None:
+def read_on(site: Site, claim: Claim, problems: tuple[str, ...] = ()) -> None:
     """Read what CI ran since the last time, page by page onto the data branch: killed anywhere, the next time goes on
-    there. ForgeError where the branch cannot be written; what the API does not tell is in the scan."""
+    there. ForgeError where the branch cannot be written; what the API does not tell is in the scan.
+
+    problems: of what was done before, for the jobs that tell people (`known`)."""
     carried = Carried(site.forge)
     cursor = carried.cursor()
     settings, now = site.settings, site.clock.now()
@@ -67,6 +69,7 @@ def read_on(site: Site, claim: Claim) -> None:
             environment="",
             records=page.records,
             scan=page.scan,
+            problems=problems,
         )
         keep(site.forge, site.clock, night, page.cursor, prune=prune, aside=aside)
         prune, aside = (), ()
@@ -89,10 +92,11 @@ def known(site: Site, claim: Claim | None = None) -> Known:
         scan = readings[-1].scan if readings else _UNREAD
     else:
         scan = readings[-1].scan if readings else None
+    told = () if claim is None else (night.problems for night in nights if night.session == _reading_of(claim))
     return Known(
         nights,
         scan,
-        tuple(carried.problems),
+        (*carried.problems, *(problem for problems in told for problem in problems)),
         tuple(carried.aside),
         carried.older(now - limits.kept_days * _DAY),
     )

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from bot import config
 from bot.commands import code_host
+from bot.config_action import MOST_SHARDS
 from bot.errors import ConfigError, ForgeError
 from bot.publish.untrusted import log, one_line
 from bot.setup.files import (
     SETTINGS_PATH,
+    SHARDS,
     TRIAGE_PATH,
     WORKFLOW_PATH,
     Mode,
@@ -44,6 +46,8 @@ def execute(options: argparse.Namespace) -> int:
     root = locate(Path(options.path)).root
     if options.triage:
         return _triage(root, options)
+    if options.shards is not None:
+        raise ConfigError("--shards divides the nights of triage; it belongs to `grokfix init --triage`")
     found = read_workflows(root)
     for problem in found.unreadable:
         print(f"Left out: {log(one_line(problem))}", file=sys.stderr)
@@ -73,9 +77,12 @@ def _triage(root: Path, options: argparse.Namespace) -> int:
     """The workflow of the nightly triage, beside whatever there is."""
     if options.mode or options.workflow:
         raise ConfigError("--triage writes a workflow of its own, so that --mode and --workflow have no say in it")
+    shards = SHARDS if options.shards is None else options.shards
+    if not 1 <= shards <= MOST_SHARDS:
+        raise ConfigError(f"--shards {shards}: a night is divided among 1 to {MOST_SHARDS} jobs")
     environment = config.process_environment()
     settings = settings_of(root, environment)
-    texts = {TRIAGE_PATH: triage_text(settings, our_action(_commit(environment)))}
+    texts = {TRIAGE_PATH: triage_text(settings, our_action(_commit(environment)), shards)}
     if not (root / SETTINGS_PATH).exists():
         texts[SETTINGS_PATH] = settings_text()
     write_files(root, texts, force=options.force)

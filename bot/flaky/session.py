@@ -15,6 +15,7 @@ from bot.flaky.bench_lab import BenchLab
 from bot.flaky.bisect import Step, regression
 from bot.flaky.clusters import co_failing
 from bot.flaky.examine import examine_all, suspects_of
+from bot.flaky.experiments.again import again
 from bot.flaky.judge import judge, suspects
 from bot.flaky.rerun import Limits, Screened, screen
 from bot.flaky.statistics import Sequential
@@ -35,7 +36,8 @@ class Plan:
     session: a name that its shards share. at: seconds since the epoch. runs: most test runs, of which the screening
     leaves a part to the experiments. tests: the only ones to look at, () = all.
     suspects: most tests that are examined. good, steps: the last green commit, and those after it up to the tested one
-    by first parents, oldest first; "" and () = not known.
+    by first parents, oldest first; "" and () = not known. quarantined: of tests in quarantine, what was proven of them:
+    where one runs clean, its provocation is tried once more.
     """
 
     session: str
@@ -46,6 +48,7 @@ class Plan:
     tests: tuple[TestId, ...] = ()
     good: str = ""
     steps: tuple[Step, ...] = ()
+    quarantined: tuple[Finding, ...] = ()
 
 
 def hold(
@@ -64,9 +67,10 @@ def hold(
     told("screening: the suite in its own order and in others")
     limits = Limits(_screening_runs(plan), seed=_number(f"{plan.session}/{plan.shard.number}"))
     screened = screen(lab, plan.tests or None, limits)
+    tried = _tried_again(plan, lab, screened, told)
     records = (*history, *lab.records)
     chosen, left = _to_examine(plan, lab, records, screened, scan)
-    findings = _examined(chosen, records, lab, told)
+    findings = (*tried, *_examined(chosen, records, lab, told))
     dated, problems = _dated(plan, lab, records, screened.failing, told)
     if screened.stopped:
         problems = (f"the screening ended early: {screened.stopped}", *problems)
@@ -91,6 +95,17 @@ def _screening_runs(plan: Plan) -> int:
     return max(4, min(wanted, math.floor(plan.runs * _SCREENING)))
 
 
+def _tried_again(plan: Plan, lab: BenchLab, screened: Screened, told: Callable[[str], None]) -> tuple[Finding, ...]:
+    """Before the experiments, which may use up what is left: it takes few runs, and a proof of the end rests on it."""
+    clean = {test for test, counts in screened.counts.items() if not counts.failures}
+    mine = [finding for finding in plan.quarantined if finding.test in clean and _is_mine(finding.test, plan)]
+    found = []
+    for finding in mine[: plan.suspects]:
+        told(f"in quarantine and clean: {finding.test.node_id}; its provocation once more")
+        found.append(again(finding, lab))
+    return tuple(finding for finding in found if finding is not None)
+
+
 def _to_examine(
     plan: Plan,
     lab: BenchLab,
@@ -109,7 +124,7 @@ def _to_examine(
         for test in doubtful
         if test not in screened.hung
         and (not wanted or test in wanted)
-        and (test in here or _number(test.node_id) % plan.shard.of == plan.shard.number - 1)
+        and (test in here or _is_mine(test, plan))
     )
     return mine[: plan.suspects], max(0, len(mine) - plan.suspects)
 
@@ -161,6 +176,11 @@ def _dated(
     if len(kinds) > _DATED:
         problems.append(f"{len(kinds) - _DATED} more kinds of failure were not dated")
     return tuple(found), tuple(problems)
+
+
+def _is_mine(test: TestId, plan: Plan) -> bool:
+    """Whether of all shards this one looks at what is looked at once."""
+    return _number(test.node_id) % plan.shard.of == plan.shard.number - 1
 
 
 def _number(text: str) -> int:
