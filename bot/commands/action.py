@@ -164,11 +164,15 @@ def _all(site: Site, claim: Claim, files: StepFiles) -> int:
 def _triage(site: Site, claim: Claim, command: Triage, files: StepFiles) -> int:
     """The claiming part of a triage, and in one job the rest of it too."""
     from bot.commands.action_history import read_on
+    from bot.commands.action_lost import take_over
 
-    files.output(shards=json.dumps([f"{number + 1}/{command.shards}" for number in range(command.shards)]))
+    files.output(
+        shards=json.dumps([f"{number + 1}/{command.shards}" for number in range(command.shards)]),
+        mend="true" if command.mend else "false",
+    )
     with uninterrupted():
         if command.is_night:
-            read_on(site, claim)
+            read_on(site, claim, take_over(site, claim))
         if site.inputs.mode == "claim":
             return 0
     status = _run_shard(site, claim, files) if command.shards else 0

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from bot.commands.action_history import known
 from bot.commands.action_output import say
 from bot.commands.action_picture import Picture, draw
+from bot.commands.action_repairs import asked_repairs
 from bot.commands.action_site import Site, default_branch
 from bot.flaky.judge import suspects
 from bot.ports import JsonValue
@@ -19,12 +20,11 @@ from bot.publish.parts import Parts
 from bot.trigger import data_branch
 from bot.trigger.dashboard import LABEL, MARK, TITLE, Act, Restore, decide, find, settle
 from bot.trigger.dashboard_boxes import ALL, Verb, key_of
-from bot.trigger.shapes import MOST_NODE_ID, MOST_TICKED
-from bot.trigger.types import Ignored, Triage, Trigger, TriggerKind
+from bot.trigger.shapes import MOST_NODE_ID
+from bot.trigger.types import MOST_NAMED, Ignored, Triage, Trigger, TriggerKind
 
 BODY = "flaky/dashboard.md"
 """On the data branch: the dashboard's body as it was last written."""
-VERBS = (Verb.TRIAGE, Verb.QUARANTINE, Verb.UNQUARANTINE)
 
 
 def read_edit(site: Site, payload: Mapping[str, JsonValue]) -> Trigger | Ignored:
@@ -62,7 +62,8 @@ def owners_of(site: Site, commit: str) -> Owners:
 def bring_up_to_date(site: Site, picture: Picture, owners: Owners, run_url: str, parts: Parts) -> None:
     """Write the issue; none is opened as long as there is nothing to tell."""
     links = Links(run=run_url, report=run_url)
-    body = render(picture.triage, picture.current, picture.weeks, owners, links=links, verbs=VERBS)
+    asked = parts.do("read the ledger", lambda: asked_repairs(site)) or {}
+    body = render(picture.triage, picture.current, picture.weeks, owners, links=links, repairs=asked)
     content = body.encode("utf-8", "replace")
 
     def change(read: data_branch.Read) -> Mapping[str, bytes | None]:
@@ -96,17 +97,22 @@ def _trigger(site: Site, act: Act, payload: Mapping[str, JsonValue]) -> Trigger 
 
     def of(verb: Verb) -> tuple[str, ...]:
         keys = [action.key for action in act.actions if action.verb is verb]
-        return tuple(names[key] for key in keys if len(names.get(key, "")) in range(1, MOST_NODE_ID))[:MOST_TICKED]
+        return tuple(names[key] for key in keys if len(names.get(key, "")) in range(1, MOST_NODE_ID))
 
-    again = of(Verb.TRIAGE)
+    again, mend = of(Verb.TRIAGE), of(Verb.FIX)
     if any(action.verb is Verb.TRIAGE and action.key == ALL for action in act.actions):
-        again = tuple(test.node_id for test in suspects(picture.triage) if len(test.node_id) < MOST_NODE_ID)
+        suspected = (test.node_id for test in suspects(picture.triage) if len(test.node_id) < MOST_NODE_ID)
+        again = tuple(suspected)[:MOST_NAMED]
     command = Triage(
-        shards=1 if again else 0,
-        tests=again[:MOST_TICKED],
+        shards=1 if again or mend else 0,
+        tests=again,
         quarantine=of(Verb.QUARANTINE),
         release=of(Verb.UNQUARANTINE),
+        mend=mend,
     )
+    if command.too_much:
+        restore(site)
+        return Ignored(f"more is ticked than can be done at once ({command.too_much}): tick fewer boxes at a time")
     if command == Triage(shards=0):
         restore(site)
         return Ignored("what was ticked on the dashboard is about no test that is known")

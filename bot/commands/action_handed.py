@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.commands import mend
 from bot.commands.action_history import session_of
 from bot.commands.action_site import Site
 from bot.commands.triage_files import NIGHT, read_nights
@@ -46,7 +47,7 @@ def read_handed(site: Site, claim: Claim, folder: Path, scan: Scan | None) -> Ha
     problems += [each.replace(f"{folder}/", "") for each in unread]
     taken = []
     for night in nights:
-        why = _refusal(night, claim)
+        why = foreign(night, claim)
         if why:
             problems.append(f"a shard's night was refused: {why}")
         else:
@@ -60,10 +61,10 @@ def _places(folder: Path) -> Iterator[Path]:
         below = sorted(each for each in folder.iterdir() if not each.is_symlink() and each.is_dir())
     except OSError:  # nothing was downloaded
         return
-    yield from (each / NIGHT for each in below[:_MOST_FOLDERS])
+    yield from (each / NIGHT for each in below[:_MOST_FOLDERS] if each.name != mend.FOLDER)
 
 
-def _refusal(night: Night, claim: Claim) -> str:
+def foreign(night: Night, claim: Claim) -> str:
     """Why it cannot be what a job of this claim handed in, "" where it can."""
     command, session = claim.trigger.command, session_of(claim)
     shards = command.shards if isinstance(command, Triage) else 1

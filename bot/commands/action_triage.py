@@ -1,4 +1,4 @@
-"""Triage inside GitHub Actions: the jobs that run tests. They read, run, and leave a folder; they write nothing."""
+"""Triage inside GitHub Actions: the jobs that run tests. They read, run, repair, leave a folder, and write nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from rich.console import Console
 
 from bot.commands.action_history import known, session_of
 from bot.commands.action_material import fetched
+from bot.commands.action_mend import mend_asked
 from bot.commands.action_output import StepFiles, say
+from bot.commands.action_quarantine import proven
 from bot.commands.action_site import Site
 from bot.commands.compose import chosen_sandbox, suite_of
 from bot.commands.triage import Request, observe
@@ -35,16 +37,17 @@ def run_shard(site: Site, claim: Claim, shard: Shard, folder: Path, files: StepF
     history = known(site, claim)
     for problem in history.problems:
         say(site.redactor.redact(problem))
-    settings = _with_minutes(site.settings, site.inputs.max_minutes)
+    settings = _with_limits(site.settings, site.inputs.max_minutes, len(command.mend))
     repository, good, steps = _commits(site, claim)
     request = Request(
         session=session_of(claim),
         shard=shard,
-        selectors=command.tests,
+        selectors=command.looked_at,
         history=history.records,
         scan=history.scan,
         group=f"branch:{claim.trigger.default_branch}",
         steps=steps,
+        quarantined=proven(site, claim.trigger.sha, history) if command.is_night else (),
     )
     with (
         chosen_sandbox(settings) as sandbox,
@@ -57,15 +60,22 @@ def run_shard(site: Site, claim: Claim, shard: Shard, folder: Path, files: StepF
             domain="default-branch",
         )
         night = observe(job, request, settings, repository, sandbox, folder, site.redactor, view)
-    triage = judged([night], history.records, (), shard.of)
-    write(folder, triage, night)
-    files.output(bundle=site.inputs.bundle)
+        triage = judged([night], history.records, (), shard.of)
+        write(folder, triage, night)
+        files.output(bundle=site.inputs.bundle)
+        if command.mend:
+            repaired = mend_asked(site, claim, triage, night, replace(job, good=""), repository, sandbox, folder, view)
+            cost = repaired.cost_usd
+            files.output(cost_usd="" if cost is None else f"{cost:.6f}")
+            say(f"repair: {repaired.outcome.value}")
     say(f"shard {shard.number} of {shard.of}: {len(night.records)} runs, {len(night.findings)} tests examined")
     say(headline(triage))
 
 
-def _with_minutes(settings: Settings, minutes: float | None) -> Settings:
-    return settings if minutes is None else replace(settings, triage=replace(settings.triage, minutes=minutes))
+def _with_limits(settings: Settings, minutes: float | None, asked: int) -> Settings:
+    """asked: tests that somebody wants repaired; the cause of each has to be looked for."""
+    triage = replace(settings.triage, suspects=max(settings.triage.suspects, asked))
+    return replace(settings, triage=triage if minutes is None else replace(triage, minutes=minutes))
 
 
 def _commits(site: Site, claim: Claim) -> tuple[Repository, str, tuple[Step, ...]]:

@@ -75,7 +75,7 @@ class Findings:
 class Bundle:
     """trace: bytes of trace.jsonl, empty where it cannot be shown. explanation: see bot.publish.explain.render_json.
 
-    night: what reruns and experiments showed, for `/grok flaky`.
+    night: what reruns and experiments showed, for `/grok flaky` and where a flaky test's repair was asked for.
     """
 
     claim: Claim

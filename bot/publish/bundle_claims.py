@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from bot.publish.untrusted import one_line
 from bot.result import RepairResult, Result, RunOutcome, worst
-from bot.trigger.types import Claim, Test
+from bot.trigger.types import Claim, Test, Triage
 from bot.verify.types import GateName, GateStatus
 
 _OFFERED = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW)
@@ -25,7 +26,7 @@ _FURTHER: Mapping[GateName, tuple[GateStatus, ...]] = {
     GateName.CLEAN: (GateStatus.PASSED, GateStatus.REVIEW),
     GateName.REVERTED: (GateStatus.PASSED,),
 }
-"""The same of a flaky test's repair: both or none, after the others."""
+"""The same of a flaky test's repair, after the others: both where such a repair was asked for, else both or none."""
 
 
 def inconsistency(result: Result, tested: str, claim: Claim, clusters: int) -> str:
@@ -47,26 +48,40 @@ def inconsistency(result: Result, tested: str, claim: Claim, clusters: int) -> s
         return f"it brings {len(offered)} fixes; a run may bring {clusters}"
     if len({each.fingerprint[:12] for each in offered}) < len(offered) or not all(each.fingerprint for each in offered):
         return "two of its fixes are for the same failure, or one is for none"
+    mended = mended_tests(claim)
+    if mended and not all(each.targets for each in result.repairs):
+        return "it tells of the repair of no test"
+    strange = [test.node_id for each in result.repairs for test in each.targets if test.node_id not in mended]
+    if mended and strange:
+        return f"it tells of a test whose repair nobody asked for, {one_line(strange[0], 200)}"
+    # One patch can heal several flaky tests; what became of it becomes of those that it heals besides.
+    carried = result.repairs if mended and offered else offered
     for each in result.repairs:
-        if each.outcome in _OFFERED and each.patch is None:
+        if each.outcome in _OFFERED and each.patch is None and each not in carried:
             return f"it calls a failure {each.outcome.value} without a patch"
-    if wrong := next((wrong for each in offered if (wrong := unproven(each))), ""):
+    if wrong := next((wrong for each in offered if (wrong := unproven(each, flaky=bool(mended)))), ""):
         return wrong
-    if result.outcome in _OFFERED and result.outcome not in [each.outcome for each in offered]:
+    if result.outcome in _OFFERED and result.outcome not in [each.outcome for each in carried]:
         return f"it calls the run {result.outcome.value}, and none of its repairs is that"
     if result.patch is not None and (not offered or (len(offered) == 1 and result.patch != offered[0].patch)):
         return "its patch as a whole is not that of its repairs"
     return ""
 
 
-def unproven(repair: RepairResult) -> str:
-    """Why the gates of a repair do not carry its patch, "" where they do."""
+def mended_tests(claim: Claim) -> frozenset[str]:
+    """Node ids of the flaky tests whose repair the claim asks for."""
+    command = claim.trigger.command
+    return frozenset(command.mend) if isinstance(command, Triage) else frozenset()
+
+
+def unproven(repair: RepairResult, *, flaky: bool = False) -> str:
+    """Why the gates of a repair do not carry its patch, "" where they do. flaky: its test fails only sometimes."""
     assert repair.patch is not None
     if repair.outcome not in _OFFERED:
         return f"a patch comes with the outcome {repair.outcome.value}"
     digest = hashlib.sha256(repair.patch.encode("utf-8", "surrogatepass")).hexdigest()
     names: Sequence[GateName] = [gate.name for gate in repair.gates]
-    statuses = {**_STATUSES, **_FURTHER} if set(names) & _FURTHER.keys() else _STATUSES
+    statuses = {**_STATUSES, **_FURTHER} if flaky or set(names) & _FURTHER.keys() else _STATUSES
     if names != list(statuses):
         return "a patch has not been through every gate in its order"
     for gate in repair.gates:

@@ -11,7 +11,7 @@ from bot.config import PublishSettings
 from bot.ports import Forge, PullRequest
 from bot.propose.types import StopReason
 from bot.trigger.own import FIX_PREFIX, is_own_branch
-from bot.trigger.types import Claim, Retry, Trigger, TriggerKind
+from bot.trigger.types import Claim, Retry, Triage, Trigger, TriggerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def whole(claim: Claim, forge: Forge, settings: PublishSettings) -> CommentOnly 
     head = forge.branch(trigger.branch)
     if head is None:
         return Nothing(StopReason.HEAD_MOVED, f"the branch {trigger.branch} is gone")
-    if head == trigger.sha or _only_ours_since(trigger.sha, head, forge, settings):
+    if head == trigger.sha or _only_ours_since(trigger.sha, head, forge, settings) or _older(trigger, head, forge):
         return None
     return _moved(trigger, head, forge)
 
@@ -192,6 +192,15 @@ def _only_ours_since(sha: str, head: str, forge: Forge, settings: PublishSetting
     if comparison is None or comparison.behind_by or comparison.ahead_by != 1 or len(comparison.commits) != 1:
         return False
     return "\nGrokfix-Fix: " in comparison.commits[0].message
+
+
+def _older(trigger: Trigger, head: str, forge: Forge) -> bool:
+    """Whether a flaky test's fix may go out although the branch has newer commits: to prove it takes longer than a busy
+    branch stands still, and no commit meanwhile has to be about a failure that comes once in a while."""
+    if not isinstance(trigger.command, Triage):
+        return False
+    comparison = forge.compare(trigger.sha, head)
+    return comparison is not None and comparison.behind_by == 0
 
 
 def _moved(trigger: Trigger, head: str, forge: Forge) -> Nothing:

@@ -7,13 +7,15 @@ of tests, owners and reasons are untrusted and neutralised; a box's line holds w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bot.evidence.types import TestId
 from bot.flaky.types import State, StateChange
 from bot.flaky.verdict import Kind, Triage, Verdict
 from bot.publish.flaky_owners import Owners
+from bot.publish.flaky_repairs import AskedRepair, repair_line
 from bot.publish.flaky_text import headline
 from bot.publish.flaky_words import KINDS, day, interval, minutes, to_do, why
 from bot.publish.untrusted import cell, code, code_cell, markdown, one_line
@@ -46,12 +48,12 @@ def render(
     owners: Owners,
     *,
     links: Links = Links(),
-    verbs: Collection[Verb] = tuple(Verb),
+    repairs: Mapping[str, AskedRepair] = MappingProxyType({}),
 ) -> str:
     """The issue's body, at most 65,536 characters; what is left out is said.
 
-    weeks: oldest first. verbs: the boxes that are offered. Tests that are quarantined, or whose quarantine is over, and
-    that tonight says nothing of stay listed by their state.
+    weeks: oldest first. repairs: by node id, those that somebody asked for. Tests that are quarantined, or whose
+    quarantine is over, and that tonight says nothing of stay listed by their state.
     """
     verdicts = sorted(triage.verdicts, key=_rank)
     known = {verdict.test for verdict in verdicts}
@@ -60,8 +62,7 @@ def render(
         key=lambda change: change.test,
     )
     head = list(_head(triage, links))
-    if Verb.TRIAGE in verbs:
-        head += [box(Verb.TRIAGE, ALL, "look at all suspects again now"), ""]
+    head += [box(Verb.TRIAGE, ALL, "look at all suspects again now"), ""]
     foot = list(_foot(triage))
     room = _ROOM - sum(len(line) + 1 for line in (*head, *foot))
     details: list[str] = []
@@ -70,7 +71,8 @@ def render(
     for verdict in verdicts:
         state = states.get(verdict.test)
         row = _row(verdict, state, weeks.get(verdict.test, ()), owners)
-        detail = "\n".join(_detail(verdict, state, verbs)) if listed < DETAILED else ""
+        asked = repairs.get(verdict.test.node_id)
+        detail = "\n".join(_detail(verdict, state, asked)) if listed < DETAILED else ""
         if len(row) + len(detail) + 2 > room:
             break
         room -= len(row) + len(detail) + 2
@@ -79,7 +81,7 @@ def render(
         listed += 1
     kept: list[str] = []
     for change in others:
-        line = _state_line(change, verbs)
+        line = _state_line(change)
         if len(line) + 1 > room:
             break
         room -= len(line) + 1
@@ -183,7 +185,7 @@ def _state(change: StateChange | None) -> str:
     return change.state.value
 
 
-def _detail(verdict: Verdict, state: StateChange | None, verbs: Collection[Verb]) -> Iterator[str]:
+def _detail(verdict: Verdict, state: StateChange | None, asked: AskedRepair | None) -> Iterator[str]:
     key = key_of(verdict.test)
     yield f'### <a name="t{key}"></a>{code(verdict.test.node_id)}'
     yield ""
@@ -191,24 +193,24 @@ def _detail(verdict: Verdict, state: StateChange | None, verbs: Collection[Verb]
     if told := to_do(verdict):
         yield ""
         yield f"What to do: {cell(told)}."
+    if asked is not None:
+        yield ""
+        yield repair_line(asked)
     yield ""
-    yield from (box(verb, key) for verb in _offered(verdict.kind, state) if verb in verbs)
+    yield from (box(verb, key) for verb in _offered(verdict, state))
     yield ""
 
 
-def _offered(kind: Kind, state: StateChange | None) -> Iterator[Verb]:
-    """A broken test is never offered to quarantine."""
+def _offered(verdict: Verdict, state: StateChange | None) -> Iterator[Verb]:
+    """A broken test is never offered to quarantine; a repair only where there is a proven cause to repair."""
     yield Verb.TRIAGE
     if state is not None and state.state in _KEPT:
         yield Verb.UNQUARANTINE
-    if kind is Kind.FLAKY and (state is None or state.state is not State.QUARANTINED):
+    if verdict.kind is Kind.FLAKY and (state is None or state.state is not State.QUARANTINED):
         yield Verb.QUARANTINE
-    if kind in (Kind.FLAKY, Kind.BROKEN):
+    if verdict.kind in (Kind.FLAKY, Kind.ENVIRONMENT) and verdict.cause is not None:
         yield Verb.FIX
 
 
-def _state_line(change: StateChange, verbs: Collection[Verb]) -> str:
-    line = f"{code(change.test.node_id)}: {_state(change)}\n"
-    if Verb.UNQUARANTINE in verbs:
-        line += "\n" + box(Verb.UNQUARANTINE, key_of(change.test)) + "\n"
-    return line
+def _state_line(change: StateChange) -> str:
+    return f"{code(change.test.node_id)}: {_state(change)}\n\n{box(Verb.UNQUARANTINE, key_of(change.test))}\n"

@@ -20,7 +20,7 @@ from bot.publish.pull_request import LIMIT, pull_request_body, pull_request_titl
 from bot.publish.revet import Refused, Tree, Vetted, revet
 from bot.result import RepairResult, Result, RunOutcome
 from bot.trigger.types import Claim
-from bot.vet.types import Grade
+from bot.vet.types import Flake, Grade
 
 REVIEW_LABEL = "grokfix-needs-review"
 
@@ -30,7 +30,8 @@ class Desk:
     """What the fixes of one attempt share. held: why none of them may be pushed, None where they may.
 
     tree: files of the claimed commit. tested: those of the merge that was under test, None where it is that commit.
-    token: asks whose token it is, once. context: without what is each fix's own.
+    token: asks whose token it is, once. flake: what is known of targets that fail only sometimes, None where they fail
+    always. context: without what is each fix's own.
     """
 
     claim: Claim
@@ -41,6 +42,7 @@ class Desk:
     tree: Tree
     tested: Tree | None
     token: Callable[[], TokenKind]
+    flake: Callable[[tuple[TestId, ...]], Flake | None]
     context: PublishContext
     scratch: Path
     several: bool
@@ -53,7 +55,8 @@ class Desk:
 def offer(desk: Desk, repair: RepairResult) -> Offer:
     """Do it. ForgeError where the code host does not answer: what was written until then is taken up the next time."""
     assert repair.patch is not None
-    vetted, held = revetted(desk, repair.patch, repair.targets)
+    flake = desk.flake(repair.targets)
+    vetted, held = revetted(desk, repair.patch, repair.targets, flake)
     if isinstance(vetted, Refused):
         return Offer(refused(repair, vetted.reason))
     repair = _graded(repair, vetted)
@@ -78,12 +81,12 @@ def offer(desk: Desk, repair: RepairResult) -> Offer:
 
 
 def revetted(
-    desk: Desk, patch: str, targets: tuple[TestId, ...]
+    desk: Desk, patch: str, targets: tuple[TestId, ...], flake: Flake | None = None
 ) -> tuple[Vetted | Refused, CommentOnly | Nothing | None]:
     """The patch held against the rules, on the head and on what was tested; and why it may not be pushed, if so."""
     protect, scratch = desk.settings.protect, desk.scratch
-    vetted = revet(patch, targets, desk.tree, protect, scratch)
-    proven = vetted if desk.tested is None else revet(patch, targets, desk.tested, protect, scratch)
+    vetted = revet(patch, targets, desk.tree, protect, scratch, flake)
+    proven = vetted if desk.tested is None else revet(patch, targets, desk.tested, protect, scratch, flake)
     if isinstance(proven, Vetted) and not proven.same:
         # People paste what is shown. What stands around a diff (prose, a command) is no part of what was verified.
         proven = Refused("it is not written as git writes it on the commit that it was verified on")

@@ -12,24 +12,28 @@ from pathlib import Path
 
 from bot.config import Settings
 from bot.flaky.judge import judge_night
+from bot.flaky.types import Night
 from bot.flaky.verdict import Triage
 from bot.ports import Clock, Denied, Forge, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import checks, ending, job_summary, keep, tests_offering
 from bot.publish.bundle import Bundle, Findings, Refused
+from bot.publish.bundle_claims import mended_tests
 from bot.publish.context import PublishContext
 from bot.publish.destination import CommentOnly, Nothing, whole
 from bot.publish.ending import Delivery, Offer, Report, TestsOffer
+from bot.publish.final import OFFERED, final, fingerprints, pull_requests
 from bot.publish.markers import progress_marker
 from bot.publish.offering import Desk, offer, refused
 from bot.publish.parts import Parts
+from bot.publish.proven import flake_of
 from bot.publish.revet import Tree
-from bot.result import RepairResult, Result, RunOutcome, worst
+from bot.result import RepairResult, Result, RunOutcome
 from bot.trigger.entry import Entry
 from bot.trigger.ledger import Ledger
 from bot.trigger.types import Claim, Flaky, Test
 
-_GOOD = (RunOutcome.REPAIRED, RunOutcome.NEEDS_REVIEW, RunOutcome.NO_FAILURES)
+_GOOD = (*OFFERED, RunOutcome.NO_FAILURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Posted:
     pull_requests: opened or brought up to date. summary: Markdown for the job summary. problems: sentences, of
     untrusted parts. unpublished: the token died or the code host was down before everything that matters was out; the
     ledger's line still stands open, and who keeps the bundle can publish it again. attempts: the ledger as it was then.
+    fingerprints, minutes, cost_usd: as in the ledger's line, minutes and cost None where nobody can say.
     """
 
     outcome: RunOutcome
@@ -48,6 +53,9 @@ class Posted:
     problems: tuple[str, ...] = ()
     unpublished: bool = False
     attempts: tuple[Entry, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    minutes: float | None = None
+    cost_usd: float | None = None
 
 
 def post(
@@ -99,19 +107,21 @@ class _Posting:
         self.trace, self.findings = b"", Findings()
         self.explanation: Mapping[str, JsonValue] | None = None
         self.triage: Triage | None = None
+        self.night: Night | None = None
+        self.mended = mended_tests(claim)
         if isinstance(bundle, Refused):
             self.refused = bundle.message
             self.result = Result(RunOutcome.STOPPED, reason=bundle.reason, message=bundle.message)
         else:
             self.result, self.trace, self.findings = bundle.result, bundle.trace, bundle.findings
-            self.explanation = bundle.explanation
+            self.explanation, self.night = bundle.explanation, bundle.night
             if bundle.night is not None and isinstance(claim.trigger.command, Flaky):
                 self.triage = judge_night(bundle.night)
         self.kit = keep.pack(claim, self.result, self.trace, forge.server_url, forge.repository)
 
     def run(self) -> Posted:
         offers, tests = self._offers(), self._tests()
-        result = self._final(offers, tests)
+        result = final(self.result, offers, tests)
         self._keep(result, offers, tests)
         report = self._report(result, offers, tests)
         self._comment(report)
@@ -121,16 +131,19 @@ class _Posting:
         return Posted(
             outcome=result.outcome,
             reason=result.reason,
-            pull_requests=_pull_requests(offers, tests),
+            pull_requests=pull_requests(offers, tests),
             summary=job_summary.render(report),
             problems=tuple(self.parts.problems),
             unpublished=self.parts.unpublished,
             attempts=self.ledger.seen,
+            fingerprints=fingerprints(result),
+            minutes=self._minutes(result),
+            cost_usd=self._cost(result),
         )
 
     def show(self, held: CommentOnly) -> Posted:
         offers, tests = self._offers(held), self._tests(held)
-        result = self._final(offers, tests)
+        result = final(self.result, offers, tests)
         report = self._report(result, offers, tests)
         return Posted(result.outcome, result.reason, (), job_summary.render(report), tuple(self.parts.problems))
 
@@ -187,6 +200,7 @@ class _Posting:
             tree=Tree(forge, claim.trigger.sha),
             tested=Tree(forge, self.findings.tested) if other else None,
             token=cache(lambda: forge.viewer().kind),
+            flake=lambda targets: flake_of(self.night, targets) if self.mended else None,
             context=self._context(""),
             scratch=self.scratch,
             several=several,
@@ -221,22 +235,6 @@ class _Posting:
             kept=self.kit.kept,
         )
 
-    def _final(self, offers: tuple[Offer, ...], tests: TestsOffer | None) -> Result:
-        """The result as it is now: what could not be offered after all is no repair."""
-        if tests is not None and tests.outcome is not None:
-            return replace(self.result, outcome=tests.outcome, reason=tests.reason, message=tests.sent.withheld)
-        now = {each.repair.fingerprint: each.repair for each in offers}
-        repairs = tuple(
-            now.get(each.fingerprint, each) if each.patch is not None else each for each in self.result.repairs
-        )
-        if repairs == self.result.repairs:
-            return self.result
-        same = all(new.patch == old.patch for new, old in zip(repairs, self.result.repairs, strict=True))
-        outcome = worst([self.result.outcome, *(each.outcome for each in repairs)])
-        reason = next((each.reason for each in repairs if each.outcome is outcome), self.result.reason)
-        patch = self.result.patch if same else None
-        return replace(self.result, outcome=outcome, repairs=repairs, reason=reason, patch=patch)
-
     # --- ledger and trace -------------------------------------------------------------------------------------------
 
     def _keep(self, result: Result, offers: tuple[Offer, ...], tests: TestsOffer | None) -> None:
@@ -245,18 +243,16 @@ class _Posting:
             return
         if result != self.result:  # what is kept says what became of it, not what the analysis hoped
             self.kit = keep.pack(self.claim, result, self.trace, self.forge.server_url, self.forge.repository)
-        # Without a bundle nobody can say what was spent: what was allowed stays on the books.
-        minutes = None if self.refused else round(sum(result.seconds.values()) / 60, 2)
         known = self.parts.do(
             "write the ledger and keep the trace",
             lambda: self.ledger.end(
                 self.claim.attempt,
                 outcome=result.outcome.value,
                 reason="" if result.reason is None else result.reason.value,
-                fingerprints=[each.fingerprint for each in result.repairs if each.fingerprint],
-                minutes=minutes,
-                cost_usd=None if self.refused else result.cost_usd,
-                pull_requests=[each.number for each in _pull_requests(offers, tests)],
+                fingerprints=fingerprints(result),
+                minutes=self._minutes(result),
+                cost_usd=self._cost(result),
+                pull_requests=[each.number for each in pull_requests(offers, tests)],
                 also=self.kit.files,
             ),
             decisive=True,
@@ -264,6 +260,13 @@ class _Posting:
         self.kept = known is not None
         if known is False:
             self.parts.problems.append(f"the ledger has no line of the attempt {self.claim.attempt}; its trace is kept")
+
+    def _minutes(self, result: Result) -> float | None:
+        """Without a bundle nobody can say what was spent: what was allowed stays on the books."""
+        return None if self.refused else round(sum(result.seconds.values()) / 60, 2)
+
+    def _cost(self, result: Result) -> float | None:
+        return None if self.refused else result.cost_usd
 
     # --- what people read -------------------------------------------------------------------------------------------
 
@@ -308,13 +311,10 @@ class _Posting:
         self.parts.refusal("the reaction", self.parts.do("react", lambda: self.forge.react(comment, content)))
 
     def _check(self, result: Result, report: Report) -> None:
+        if self.mended:
+            return  # nobody waits at a commit of the default branch for it, and it is no judgement of one
         summary = ending.body(report, 60_000)
         annotations = checks.suspicions(checks.locations(self.explanation, self.trace))
         check = checks.ended(self.claim, result.outcome, result.reason, summary, annotations)
         answer = self.parts.do("set the check run", lambda: self.forge.check(check, self.claim.check_run))
         self.parts.refusal("the check run (it needs checks: write)", answer)
-
-
-def _pull_requests(offers: tuple[Offer, ...], tests: TestsOffer | None) -> tuple[PullRequest, ...]:
-    sent = [each.sent for each in offers] + ([tests.sent] if tests is not None else [])
-    return tuple(each.pull_request for each in sent if each.pull_request is not None)

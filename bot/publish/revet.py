@@ -11,12 +11,13 @@ from bot.evidence.test_paths import is_test_path
 from bot.evidence.types import TestId
 from bot.patch.apply import apply
 from bot.patch.reader import read
-from bot.patch.types import Refusal
+from bot.patch.types import Applied, Refusal
 from bot.ports import FileWrite, Forge, TreeEntry
 from bot.vet import vet
+from bot.vet.rules import flaky_masking
 from bot.vet.rules.size import MOST_FILES
 from bot.vet.subject import Subject
-from bot.vet.types import Grade, Objection
+from bot.vet.types import Flake, Grade, Objection
 from bot.workspace import paths
 from bot.workspace.from_files import EXECUTABLE, File, repository_of
 
@@ -76,13 +77,19 @@ class Tree:
 
 
 def revet(
-    patch: str, targets: Sequence[TestId], tree: Tree, protect: tuple[str, ...], scratch: Path
+    patch: str,
+    targets: Sequence[TestId],
+    tree: Tree,
+    protect: tuple[str, ...],
+    scratch: Path,
+    flake: Flake | None = None,
 ) -> Vetted | Refused:
     """Apply `patch` to the commit of `tree`, in a scratch repository that holds what it touches, and hold it against
     every rule.
 
     targets: the failing tests, whose files the rules read. protect: globs that no patch may touch. scratch: a folder of
-    the caller's. ForgeError where the code host does not answer.
+    the caller's. flake: where the targets fail only sometimes; its polluters are another job's word, so that what is
+    added to their files goes to a person. ForgeError where the code host does not answer.
     """
     touched = _touched(patch)
     if isinstance(touched, Refusal):
@@ -105,7 +112,8 @@ def revet(
     if isinstance(applied, Refusal):
         return Refused(f"the patch does not apply to {tree.commit[:12]}: {applied.message}")
     new_tests = tuple(each.path for each in applied.changes if each.status == "A" and is_test_path(each.path))
-    objections = vet(Subject(applied, checkout.read, tuple(targets), new_tests, protect))
+    objections = vet(Subject(applied, checkout.read, tuple(targets), new_tests, protect, flake))
+    objections += () if flake is None else tuple(_in_polluters(applied, flake))
     blocked = [each for each in objections if each.grade is Grade.BLOCKED]
     if blocked:
         return Refused("a rule forbids it: " + "; ".join(f"{each.rule}: {each.message}" for each in blocked[:5]))
@@ -115,6 +123,15 @@ def revet(
         for path, content in applied.overlay.items()
     }
     return Vetted(files, objections, tree.entries, same=applied.patch.text == patch)
+
+
+def _in_polluters(applied: Applied, flake: Flake) -> Iterator[Objection]:
+    """What the rules let pass there, they let pass because of a proof that was made elsewhere."""
+    files = {test.file for test in flake.polluters}
+    for change in applied.changes:
+        if change.path in files and change.status != "A":
+            message = f"{change.path} holds a test that leaves something behind, and the patch adds what puts it back"
+            yield Objection(flaky_masking.NAME, change.path, message, Grade.REVIEW)
 
 
 def _touched(patch: str) -> tuple[str, ...] | Refusal:

@@ -176,7 +176,8 @@ def _limits(uses: Sequence[Use], settings: Settings) -> Iterator[Check]:
     for use in uses:
         if not use.runs or "${{" in (given := use.step.inputs.get("max-minutes", "")):
             continue
-        minutes = float(given) if given.replace(".", "", 1).isdigit() else settings.limits.minutes
+        nights = settings.triage.minutes if use.step.inputs.get("shard") else 0.0
+        minutes = float(given) if given.replace(".", "", 1).isdigit() else settings.limits.minutes + nights
         name = f"time limit of {use.job.id}"
         if use.job.minutes is None:
             yield ok(name, f"{minutes:g} min for grokfix; {use.place} has no limit below GitHub's 360 min")
@@ -184,7 +185,7 @@ def _limits(uses: Sequence[Use], settings: Settings) -> Iterator[Check]:
             yield problem(
                 name,
                 f"{use.place} ends after {use.job.minutes:g} min, grokfix may take {minutes:g}",
-                f"set timeout-minutes to {minutes + SPARE_MINUTES:g}, or limits.minutes lower: a job that is cut off "
+                f"set timeout-minutes to {minutes + SPARE_MINUTES:g}, or the settings' minutes lower: a job cut off "
                 "publishes nothing",
             )
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -103,14 +103,15 @@ def workflow_text(
 
 def triage_text(settings: Settings, action: str, shards: int = SHARDS) -> str:
     """`.github/workflows/grokfix-triage.yml`. action: text after `uses: ` for grokfix. shards: jobs a night, from 1."""
-    known = pins()
-    # No model is asked, so that no key is passed: only what set-up needs.
-    named = dict.fromkeys(name for suite in settings.suites for name in suite.setup_secrets if _NAME.fullmatch(name))
+    known, secrets = pins(), secrets_of(settings)
+    set_up = {name for suite in settings.suites for name in suite.setup_secrets}
+    minutes = settings.triage.minutes + settings.limits.minutes
     values = {
         "__GROKFIX__": action,
-        "__MINUTES__": str(int(settings.triage.minutes) + SPARE_MINUTES),
+        "__KEY__": secrets.key,
+        "__MINUTES__": str(int(minutes) + SPARE_MINUTES),
         "__SHARDS__": str(shards),
-        "__ENVIRONMENT__": _indented(_environment(Secrets(others=tuple(named))), 8),
+        "__ENVIRONMENT__": _indented(_environment(secrets, {*secrets.others} - set_up), 8),
         "__UPLOAD_ARTIFACT__": known["actions/upload-artifact"].uses,
         "__DOWNLOAD_ARTIFACT__": known["actions/download-artifact"].uses,
     }
@@ -138,15 +139,18 @@ def step_to_paste(
     )
 
 
-def _environment(secrets: Secrets) -> tuple[str, ...]:
-    """Lines of a step, not indented; none where there is nothing to pass."""
+def _environment(secrets: Secrets, for_repairs: Collection[str] = ()) -> tuple[str, ...]:
+    """Lines of a step, not indented; none where there is nothing to pass. for_repairs: passed only where claim says
+    that a repair was asked for."""
     if not secrets.others:
         return ()
-    return ("env: # secrets that grokfix.yml names", *(f"  {name}: {_secret(name)}" for name in secrets.others))
+    lines = (f"  {name}: {_secret(name, only_mending=name in for_repairs)}" for name in secrets.others)
+    return ("env: # secrets that grokfix.yml names", *lines)
 
 
-def _secret(name: str) -> str:
-    return f"${{{{ secrets.{name} }}}}"
+def _secret(name: str, *, only_mending: bool = False) -> str:
+    condition = f"needs.claim.outputs.mend == 'true' && secrets.{name} || ''"
+    return f"${{{{ {condition if only_mending else f'secrets.{name}'} }}}}"
 
 
 def _step(action: str, junit: str, column: int, secrets: Secrets) -> str:

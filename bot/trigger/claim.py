@@ -59,7 +59,8 @@ def claim(
         attempt=attempt_id(resolved, own),
         run_url=own.url,
         diagnosis_only=(resolved.is_fork and resolved.kind is not TriggerKind.COMMENT)
-        or isinstance(resolved.command, Explain | Flaky | Triage),
+        or isinstance(resolved.command, Explain | Flaky)
+        or (isinstance(resolved.command, Triage) and not resolved.command.mend),
         asked=asked,
     )
     if resolved.is_fork and resolved.kind is TriggerKind.STEP:

@@ -70,6 +70,8 @@ def request_kind(trigger: Trigger) -> str:
         case Test():
             return "test"
         case Triage():
-            what = (*trigger.command.tests, *trigger.command.quarantine, *trigger.command.release)
-            return f"triage {what}" if what else "triage"
+            asked = trigger.command
+            what = (*asked.tests, *asked.quarantine, *asked.release)
+            told = f"triage {what}" if what else "triage"
+            return f"{told}, repair of {asked.mend}" if asked.mend else told
     return "repair"

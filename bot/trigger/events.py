@@ -178,8 +178,10 @@ def _triage(kind: TriggerKind, read: Payload, facts: EventFacts) -> Trigger | Ig
     if isinstance(tests, WrongCommand):
         raise ConfigError(f"the input tests cannot be used: {tests.message}")
     # Few tests are soon looked at: their runs are not divided.
-    shards = 1 if tests.tests else facts.shards or 1
-    return replace(_trigger(kind, read, facts), workflow=facts.workflow, command=Triage(shards, tests.tests))
+    command = Triage(1 if tests.tests else facts.shards or 1, tests.tests)
+    if command.too_much:
+        raise ConfigError(f"the input tests cannot be used: {command.too_much}")
+    return replace(_trigger(kind, read, facts), workflow=facts.workflow, command=command)
 
 
 def _step(read: Payload, facts: EventFacts, ref: str = "", sha: str = "") -> Trigger | Ignored:

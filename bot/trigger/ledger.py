@@ -233,7 +233,9 @@ def _fresh(claim: Claim, own: OwnRun, settings: Settings, now: float) -> Entry:
     command = claim.trigger.command
     minutes, cost = settings.limits.minutes, settings.limits.cost_usd
     if isinstance(command, Triage):
-        minutes, cost = settings.triage.minutes * command.shards, 0.0  # no model is asked
+        spent = settings.triage.minutes * command.shards
+        # Without a repair no model is asked.
+        minutes, cost = (spent + minutes, cost) if command.mend else (spent, 0.0)
     return Entry(
         attempt=claim.attempt,
         state=State.CLAIMED,

@@ -21,7 +21,8 @@ def exceeded(entries: Sequence[Entry], trigger: Trigger, limits: TriggerLimits, 
     """Which limit another attempt for `trigger` would break, as a sentence of our own words and numbers; "" = none.
 
     A fork's branch without a known pull request counts as one, or a fork could have a day's runs for one branch.
-    Triage and repairs each have the day for themselves: a night must not use up what repairs may spend.
+    Triage and repairs each have the day for themselves: a night must not use up what repairs may spend. The repair of
+    flaky tests is a repair.
     """
     entries = [entry for entry in entries if _is_triage(entry.trigger) is _is_triage(trigger)]
     same = sum(_same_change(entry.trigger, trigger) for entry in entries)
@@ -78,7 +79,7 @@ def may_repair(
 
 
 def _is_triage(trigger: Trigger) -> bool:
-    return isinstance(trigger.command, Triage)
+    return isinstance(trigger.command, Triage) and not trigger.command.mend
 
 
 def _same_change(one: Trigger, other: Trigger) -> bool:

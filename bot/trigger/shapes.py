@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from bot.config_action import MOST_SHARDS
-from bot.trigger import grammar
+from bot.trigger import grammar, types
 from bot.trigger.entry import State
 from bot.trigger.limits import MOST_EXHAUSTED
 from bot.trigger.payload import LOGIN, REPOSITORY, SHA, is_ref
-from bot.trigger.types import TriggerKind
+from bot.trigger.types import MOST_NAMED, TriggerKind
 
-MOST_TICKED, MOST_NODE_ID = 20, 1000
-"""Of one triage: the most tests that are ticked for one thing, the most characters of a test's id."""
+MOST_NODE_ID = 1000
+"""Characters of a test's id."""
 
 
 def _ref(name: str) -> str:
@@ -57,7 +57,7 @@ _Attempt = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 _Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=500)]
 _Tests = Annotated[tuple[Annotated[str, AfterValidator(_test)], ...], Field(max_length=grammar.MOST_TESTS)]
 _Node = Annotated[str, Field(min_length=1, max_length=MOST_NODE_ID), AfterValidator(_node)]
-_Nodes = Annotated[tuple[_Node, ...], Field(max_length=MOST_TICKED)]
+_Nodes = Annotated[tuple[_Node, ...], Field(max_length=MOST_NAMED)]
 _Exhausted = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{1,64}|\*)$")]
 
 
@@ -94,6 +94,14 @@ class Triage(_Strict):
     tests: _Nodes
     quarantine: _Nodes
     release: _Nodes
+    mend: _Nodes = ()  # lines of the ledger from before there was it
+
+    @model_validator(mode="after")
+    def fits(self) -> Triage:
+        """All names together, too, are such as one run takes."""
+        if why := types.Triage(self.shards, self.tests, self.quarantine, self.release, self.mend).too_much:
+            raise ValueError(why)
+        return self
 
 
 Command = Annotated[Fix | Explain | Retry | Flaky | Test | Triage, Field(discriminator="name")]

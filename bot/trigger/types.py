@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -80,23 +81,47 @@ class WrongCommand:
     message: str
 
 
+MOST_NAMED = 20
+"""Tests that one triage names for one thing."""
+MOST_LETTERS = 40_000
+"""Of all names in one triage, as ASCII JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Triage:
     """Triage of the default branch; no command of a comment, but a schedule's, a dispatch's or the dashboard's.
 
     shards: into how many jobs its runs are divided; 0: nothing is run. tests: node ids of the only ones to look at,
-    () = all. quarantine, release: those that somebody wants put into quarantine, or taken out of it.
+    () = all. quarantine, release: those that somebody wants put into quarantine, or taken out of it. mend: those that
+    shall be repaired, once their cause was proven anew.
     """
 
     shards: int = 1
     tests: tuple[str, ...] = ()
     quarantine: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
+    mend: tuple[str, ...] = ()
+
+    @property
+    def too_much(self) -> str:
+        """Why no run takes all that is named, "" where one does: every name travels from job to job, and stands in a
+        line of the ledger."""
+        lists = (self.tests, self.quarantine, self.release, self.mend)
+        if max(map(len, lists)) > MOST_NAMED:
+            return f"one run takes at most {MOST_NAMED} tests of a kind"
+        if sum(len(json.dumps(name)) for names in lists for name in names) > MOST_LETTERS:
+            return f"the names of the tests are longer than {MOST_LETTERS:,} characters together"
+        return ""
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """Node ids of the only tests whose runs are wanted, () = all."""
+        return tuple(dict.fromkeys((*self.tests, *self.mend)))
 
     @property
     def is_night(self) -> bool:
         """Whether the whole suite is looked at, and the history read on."""
-        return self.shards > 0 and not self.tests
+        return self.shards > 0 and not self.looked_at
 
 
 Command: TypeAlias = Fix | Explain | Retry | Stop | Flaky | Test | Help | Triage
@@ -190,7 +215,7 @@ class Claim:
     """A trigger that was checked against the API, and whose attempt stands in the ledger: the `trigger` output.
 
     trigger: with sha, branch and pull request by the API's word. attempt: id of the ledger's line.
-    diagnosis_only: nothing may be pushed for it (a fork's failed run; explain, flaky).
+    diagnosis_only: no fix may be pushed for it (a fork's failed run; explain, flaky, a triage that repairs nothing).
     asked: a person asked for it.
     run_url: of the run that works on it. progress_comment, check_run: ids of what it keeps up to date, None = none.
     exhausted: fingerprints of failures that enough runs worked on, by the ledger; "*" stands for every failure.

@@ -83,13 +83,14 @@ def _command_data(command: Command | WrongCommand | None) -> JsonValue:
             return {"name": "flaky", "tests": tests}
         case Test():
             return {"name": "test"}
-        case Triage(shards, tests, quarantine, release):
+        case Triage(shards, tests, quarantine, release, mend):
             return {
                 "name": "triage",
                 "shards": shards,
                 "tests": tests,
                 "quarantine": quarantine,
                 "release": release,
+                "mend": mend,
             }
         case Stop() | Help() | WrongCommand():
             raise AssertionError(f"{type(command).__name__} needs no attempt and is never claimed")
@@ -192,7 +193,7 @@ def _to_command(told: shapes.Command) -> Command:
         case shapes.Test():
             return Test()
         case shapes.Triage():
-            return Triage(told.shards, told.tests, told.quarantine, told.release)
+            return Triage(told.shards, told.tests, told.quarantine, told.release, told.mend)
     assert_never(told)
 
 

@@ -14,6 +14,7 @@ from bot.flaky.verdict import Kind
 from bot.publish.flaky_dashboard import Links, render, sparkline
 from bot.publish.flaky_owners import Owners, read_owners
 from bot.publish.flaky_quarantine import quarantine_body, quarantine_title
+from bot.publish.flaky_repairs import AskedRepair, repair_line
 from bot.trigger.dashboard import MARK
 from bot.trigger.dashboard_boxes import Action, Ticked, Verb, box, cleared, key_of, read_edit
 from tests.unit.publish.flaky_sample import AT, BROKEN, CART, HOSTILE_NAMES, SUSPECT, WEEKS, hostile, night, verdict
@@ -41,15 +42,39 @@ def test_boxes_are_offered_by_what_a_test_is() -> None:
     assert box(Verb.QUARANTINE, key_of(CART)) in body
     assert box(Verb.QUARANTINE, key_of(BROKEN)) not in body, "a broken test is never quarantined"
     assert box(Verb.QUARANTINE, key_of(SUSPECT)) not in body
-    assert box(Verb.FIX, key_of(BROKEN)) in body
+    assert box(Verb.FIX, key_of(CART)) in body
+    for unproven in (BROKEN, SUSPECT):
+        assert box(Verb.FIX, key_of(unproven)) not in body, "without a proven cause there is nothing to repair"
     quarantined = {CART: StateChange(CART, State.QUARANTINED, AT, "", until="2025-12-08")}
-    inside = render(night(), quarantined, {}, Owners(), verbs=(Verb.TRIAGE, Verb.QUARANTINE, Verb.UNQUARANTINE))
+    inside = render(night(), quarantined, {}, Owners())
     assert box(Verb.UNQUARANTINE, key_of(CART)) in inside
     assert box(Verb.QUARANTINE, key_of(CART)) not in inside
-    assert " fix " not in inside
+    assert box(Verb.FIX, key_of(CART)) in inside
     silent = render(night(verdicts=()), quarantined, {}, Owners())
     assert "No test is flaky" in silent
     assert box(Verb.UNQUARANTINE, key_of(CART)) in silent, "a quarantine is never lost from sight"
+
+
+ASKED = AskedRepair(AT, "@dev`", 1, "repaired", "", False, (12,), "https://gh.test/run/7")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (ASKED, "on 2025-11-24: repaired, in #12; [the run](https://gh.test/run/7) tells why."),
+        (replace(ASKED, outcome="gave_up", reason="no_candidate", pull_requests=()), "no fix found (no candidate"),
+        (replace(ASKED, outcome="not_reproduced", pull_requests=()), "the failure could not be reproduced; [the run]"),
+        (replace(ASKED, outcome="", running=True), "[the run](https://gh.test/run/7) is at it."),
+        (replace(ASKED, outcome=""), "ended without a result; the box asks again"),
+        (replace(ASKED, tests=3), "The repair of 3 tests, it among them, was asked for by"),
+    ],
+)
+def test_what_became_of_a_repair_stands_below_its_test(asked: AskedRepair, said: str) -> None:
+    body = render(night(), {}, {}, Owners(), repairs={CART.node_id: asked, "gone.py::test": ASKED})
+    [line] = [line for line in body.splitlines() if " asked for by " in line]
+    assert said in line
+    assert "`` @dev` ``" in line
+    assert line == repair_line(asked)
 
 
 def test_what_is_not_known_is_said_first() -> None:
