@@ -166,7 +166,9 @@ class TriageSettings:
     """Triage of flaky tests. days: how far back the history of CI runs is read. minutes, runs: what reruns and
     experiments of one session may spend together. suspects: how many tests one session examines, the costliest first.
     workflows: file names of the workflows that run tests, () = those whose runs have reports.
-    quarantine_days: after which a quarantined test fails again. kept_days: how long the history is kept.
+    quarantine_days: after which a quarantined test fails again. end_quarantine: whether a night proposes the end of a
+    quarantine once the test is shown to be mended. kept_days: how long the history is kept.
+    network: whether the network experiment may give trusted code a way out of a sandbox that has none.
     """
 
     days: int = 30
@@ -175,7 +177,9 @@ class TriageSettings:
     suspects: int = 20
     workflows: tuple[str, ...] = ()
     quarantine_days: int = 30
+    end_quarantine: bool = True
     kept_days: int = 180
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)

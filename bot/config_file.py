@@ -131,7 +131,9 @@ class TriageSection(_Strict):
         default_factory=list, description="file names of the workflows that run tests; default: all with reports"
     )
     quarantine_days: int | None = Field(None, ge=1, le=365, description="after which a quarantined test fails again")
+    end_quarantine: bool = Field(True, description="propose the end of a quarantine once clean runs prove it")
     kept_days: int | None = Field(None, ge=1, le=3_650, description="how long the history is kept")
+    network: bool = Field(False, description="let the network experiment open the sandbox's network for trusted code")
 
 
 class ServiceSection(_Strict):

@@ -107,7 +107,9 @@ def _triage(file: File, base: TriageSettings) -> TriageSettings:
         suspects=given.suspects or base.suspects,
         workflows=tuple(given.workflows),
         quarantine_days=given.quarantine_days or base.quarantine_days,
+        end_quarantine=given.end_quarantine,
         kept_days=given.kept_days or base.kept_days,
+        network=given.network,
     )
 
 

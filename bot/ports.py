@@ -103,6 +103,8 @@ class SetUp:
     secrets: name → bytes, files at /run/secrets/NAME during set-up only; must be empty where `trusted` is False.
     allow: hosts or networks in private ranges that set-up may reach (package mirrors).
     domain: trust domain in the cache key ("local", "default-branch", "fork:OWNER").
+    network: boxes may be opened with the network of set-up (public internet, this machine and its neighbours closed);
+    only where `trusted`.
     """
 
     image: str
@@ -115,6 +117,7 @@ class SetUp:
     trusted: bool = False
     domain: str = "local"
     seconds: float = 900.0
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +219,12 @@ class Environment(Protocol):
     name: str  # "docker" | "process"
     isolated: bool
     description: str  # one line for the report: image, limits, network, quota; or why it is not a sandbox
+    no_network: str  # why no box here can have a network, and what to do; "" where one can
 
-    def open(self, overlay: Overlay | None = None) -> Box:
-        """A fresh box with the tree, then the overlay, in its workspace; takes the prepared one where there is."""
+    def open(self, overlay: Overlay | None = None, *, network: bool = False) -> Box:
+        """A fresh box with the tree, then the overlay, in its workspace; takes the prepared one where there is.
+
+        network: with a way out, where `no_network` says nothing against it (else SandboxError)."""
         ...
 
     def prepare(self) -> None:

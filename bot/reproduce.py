@@ -35,7 +35,7 @@ class Job:
 
     wanted: failing cases of a report (None: whatever fails in the base run). selectors: tests named by a person.
     good: a revision at which all was green, "" where unknown. trusted, domain: whose commit it is (ports.SetUp).
-    revision: the commit that is looked at; `include_work_tree` goes with HEAD only.
+    revision: the commit that is looked at; `include_work_tree` goes with HEAD only. network: see ports.SetUp.
     """
 
     suite: SuiteSettings
@@ -47,6 +47,7 @@ class Job:
     trusted: bool = False
     domain: str = "local"
     revision: str = "HEAD"
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def prepare(job: Job, settings: Settings, tools: Tools, stages: Stages) -> Itera
         changed, recent_diff = tools.repository.changed_since(job.good, checkout) if job.good else ((), "")
     with stages.measure("set-up"):
         plan = tools.toolchain.plan(checkout.path, job.suite, isolated=tools.sandbox.isolated)
-        plan = replace(plan, trusted=job.trusted, domain=job.domain)
+        plan = replace(plan, trusted=job.trusted, domain=job.domain, network=job.network)
         environment = tools.sandbox.set_up(plan, checkout.path, settings.sandbox.limits)
     with environment:
         with stages.measure("set-up"), environment.open() as box:

@@ -28,6 +28,7 @@ class Process:
     revision: str
     left: set[str] = field(default_factory=set)
     hosts: list[str] = field(default_factory=list)
+    threads: bool = False
 
 
 Model = Callable[[Process], str]
@@ -41,7 +42,10 @@ test_id.__test__ = False  # type: ignore[attr-defined]
 
 
 class FakeLab:
-    """Implements Lab. Tests are named, in the suite's order; everything random hangs on `seed`."""
+    """Implements Lab. Tests are named, in the suite's order; everything random hangs on `seed`.
+
+    rounds: what it tells of the rounds of each test where one is repeated so often.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class FakeLab:
         most_runs: int = 100_000,
         unsupported: Mapping[str, str] | None = None,
         unprepared: Sequence[str] = (),
+        rounds: Mapping[int, str] | None = None,
     ) -> None:
         self.models = {test_id(name): model for name, model in models.items()}
         self.suite = tuple(self.models)
@@ -59,6 +64,7 @@ class FakeLab:
         self._most = most_runs
         self._unsupported = dict(unsupported or {})
         self._unprepared = frozenset(unprepared)
+        self._rounds = rounds or {}
 
     @property
     def runs(self) -> int:
@@ -112,7 +118,16 @@ class FakeLab:
             base=conditions == PLAIN and tests is None,
         )
         self.records.append(record)
-        return Ran(record, Touched(hosts=tuple(process.hosts)))
+        return Ran(
+            record,
+            Touched(
+                hosts=tuple(process.hosts),
+                threads=process.threads,
+                rounds=dict.fromkeys(chosen, self._rounds[conditions.repeat])
+                if conditions.repeat in self._rounds
+                else {},
+            ),
+        )
 
     def run_many(self, jobs: Sequence[Job]) -> tuple[Observed, ...]:
         return tuple(self.run(job.tests, job.conditions, purpose=job.purpose, revision=job.revision) for job in jobs)

@@ -91,11 +91,12 @@ class FakeEnvironment:
     name = "fake"
     isolated = True
     description = "a fake"
+    no_network = ""
 
     def __init__(self) -> None:
         self.boxes: list[FakeBox] = []
 
-    def open(self, overlay: Overlay | None = None) -> FakeBox:
+    def open(self, overlay: Overlay | None = None, *, network: bool = False) -> FakeBox:
         box = FakeBox(overlay or {})
         self.boxes.append(box)
         return box

@@ -16,6 +16,7 @@ from bot.adapters.docker_engine import Engine
 from bot.adapters.docker_events import OomWatch
 from bot.adapters.docker_extras import add_extras
 from bot.adapters.docker_files import Packed, pack_files, pack_tree, put, split
+from bot.adapters.docker_network import closed
 from bot.adapters.docker_services import start_services
 from bot.adapters.docker_setup import Image, setup_image
 from bot.errors import SandboxError
@@ -55,7 +56,7 @@ class DockerSandbox:
             if image.extras:
                 add_extras(engine, image.tag, packed)
             shape = _shape(engine, plan, image, packed, limits)
-            return DockerEnvironment(engine, shape, packed, plan.services)
+            return DockerEnvironment(engine, shape, packed, plan)
         except BaseException:
             packed.close()
             raise
@@ -101,11 +102,13 @@ class DockerEnvironment:
     name = "docker"
     isolated = True
 
-    def __init__(self, engine: Engine, shape: Shape, packed: Packed, services: tuple[Service, ...]) -> None:
+    def __init__(self, engine: Engine, shape: Shape, packed: Packed, plan: SetUp) -> None:
         self._engine = engine
         self._shape = shape
         self._packed = packed
-        self._services = services
+        self._services = services = plan.services
+        self._allow = plan.allow
+        self.no_network = _no_network(plan)
         self._oom = OomWatch(engine, shape.label)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grokfix-prepare")
         self._next: Future[DockerBox] | None = None
@@ -114,11 +117,15 @@ class DockerEnvironment:
         self._closed = False
         self.description = _describe(shape, services)
 
-    def open(self, overlay: Overlay | None = None) -> DockerBox:
+    def open(self, overlay: Overlay | None = None, *, network: bool = False) -> DockerBox:
         if self._closed:
             raise SandboxError("this environment is closed; set it up again")
         self._engine.raise_if_cancelled()
         written, deleted = split(overlay or {})
+        if network:
+            if self.no_network:
+                raise SandboxError(self.no_network)
+            return self._make(written, deleted, network=True)
         prepared, self._next = self._next, None
         if prepared is None:
             return self._make(written, deleted)
@@ -170,10 +177,14 @@ class DockerEnvironment:
             for container in containers:
                 self._engine.remove_container(container)
 
-    def _make(self, written: Mapping[str, bytes], deleted: Sequence[str]) -> DockerBox:
+    def _make(self, written: Mapping[str, bytes], deleted: Sequence[str], *, network: bool = False) -> DockerBox:
         """A box with the tree, what set-up generated and `written` in one copy, and without `deleted`."""
         engine, shape = self._engine, self._shape
-        others = start_services(engine, shape.image, self._services) if self._services else ()
+        others: tuple[str, ...] = ()
+        if network:
+            others = (closed(engine, shape.image, self._allow),)
+        elif self._services:
+            others = start_services(engine, shape.image, self._services)
         container = ""
         try:
             container = docker_box.start(engine, shape, others[0] if others else None)
@@ -195,6 +206,17 @@ class DockerEnvironment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _no_network(plan: SetUp) -> str:
+    """Why no box of this set-up gets a way out. Who is not trusted gets none, whatever is asked for."""
+    if not plan.trusted:
+        return "runs in Docker have no network, and code of a proposed change never gets one"
+    if not plan.network:
+        return "runs in Docker have no network; with triage.network: true in grokfix.yml the experiment gets one"
+    if plan.services:
+        return "runs in Docker have no network, and those of a suite with services cannot be given one"
+    return ""
 
 
 def _describe(shape: Shape, services: tuple[Service, ...]) -> str:

@@ -110,11 +110,8 @@ def guarded(engine: Engine, image: str, allow: Sequence[str]) -> Iterator[str]:
 
     SandboxError where the network cannot be closed: set-up does not run then.
     """
-    with engine.doing("creating the set-up network"):
-        sysctls = {"net.ipv6.conf.all.disable_ipv6": "1"} if engine.loopback6 else {}
-        holder = engine.start_holder(image, {"network_mode": "bridge", "sysctls": sysctls})
+    holder = closed(engine, image, allow)
     try:
-        _close(engine, image, holder, allow)
         yield holder
     finally:
         if not engine.cancelled:
@@ -122,11 +119,25 @@ def guarded(engine: Engine, image: str, allow: Sequence[str]) -> Iterator[str]:
                 engine.remove_container(holder)
 
 
+def closed(engine: Engine, image: str, allow: Sequence[str]) -> str:
+    """As `guarded`, for a caller that removes the holder itself."""
+    with engine.doing("creating a closed network"):
+        sysctls = {"net.ipv6.conf.all.disable_ipv6": "1"} if engine.loopback6 else {}
+        holder = engine.start_holder(image, {"network_mode": "bridge", "sysctls": sysctls})
+    try:
+        _close(engine, image, holder, allow)
+    except BaseException:
+        if not engine.cancelled:
+            engine.remove_container(holder)
+        raise
+    return holder
+
+
 def _close(engine: Engine, image: str, holder: str, allow: Sequence[str]) -> None:
     plan = json.dumps({"allow": list(allow), "reject": [*PRIVATE, *host_addresses(engine)]})
     helper = ""
     try:
-        with engine.doing("closing the set-up network (the image needs python3 for it)"):
+        with engine.doing("closing a network (the image needs python3 for it)"):
             helper = engine.start(
                 "guard",
                 image,
@@ -146,9 +157,7 @@ def _close(engine: Engine, image: str, holder: str, allow: Sequence[str]) -> Non
         if helper and not engine.cancelled:
             engine.remove_container(helper)
     if code != 0:
-        raise SandboxError(
-            f"the set-up network could not be closed, so set-up was not run: {untrusted.one_line(log, 300)}"
-        )
+        raise SandboxError(f"the network could not be closed, so nothing was run in it: {untrusted.one_line(log, 300)}")
 
 
 def host_addresses(engine: Engine) -> list[str]:

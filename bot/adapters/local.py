@@ -84,6 +84,7 @@ class ProcessEnvironment:
 
     name = "process"
     isolated = False
+    no_network = ""
 
     def __init__(self, run: Path, plan: SetUp, tree: Path, limits: Limits, cancel: CancelSignal) -> None:
         self.description = (
@@ -101,7 +102,7 @@ class ProcessEnvironment:
         if plan.commands:
             self._template = self._made_template(plan, tree)
 
-    def open(self, overlay: Overlay | None = None) -> ProcessBox:
+    def open(self, overlay: Overlay | None = None, *, network: bool = False) -> ProcessBox:  # noqa: ARG002 (there anyway)
         self._cancel.check()
         with self._lock:
             ahead, self._ahead = self._ahead, None

@@ -240,4 +240,5 @@ def _place(bench: SandboxBench) -> str:
 
 
 def _needs_the_machine(conditions: Conditions) -> bool:
-    return bool(conditions.cpu_share < 1 or conditions.load or conditions.one_core or conditions.ports)
+    held_back = conditions.cpu_share < 1 or conditions.one_core
+    return bool(held_back or conditions.load or conditions.neighbours or conditions.ports)

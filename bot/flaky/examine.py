@@ -9,6 +9,7 @@ from bot.evidence.types import TestId
 from bot.flaky.experiments.clues import EXPERIMENTS, clues, ordered
 from bot.flaky.experiments.series import Effort, Seen, Series, Suspect, Variant, always, never, same_failure
 from bot.flaky.experiments.sift import CAUSES, Sifted, sift
+from bot.flaky.experiments.surroundings import is_blocked
 from bot.flaky.lab import Lab, NoRun
 from bot.flaky.types import Failed, Finding, Proof, RunRecord, Tried
 
@@ -114,7 +115,11 @@ def _examine(series: Series, proofs: list[Proof], tried: list[Tried]) -> None:
     if series.test not in series.lab.suite:
         tried.extend(Tried(cause, "the test is not in the suite any more") for cause in EXPERIMENTS)
         return
-    series.alone()
+    alone = series.alone()
+    if alone.foreign and not alone.counts.runs and series.foreign is not None and is_blocked(series.foreign):
+        why = f"fails here for want of a network ({series.foreign.message[:120]}), which is no reproduction"
+        tried.extend(Tried(cause, why) for cause in EXPERIMENTS)
+        return
     known = series.failed
     hinted = clues(series)
     sifted: Sifted | None = None

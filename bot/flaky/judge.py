@@ -7,6 +7,7 @@ In this order, the first that holds:
 3. environment-dependent: one outcome in each environment, another one in another, at one commit.
 4. broken: the newest runs all fail, `STREAK` of them or more, in one way, and before it was another matter (Fisher).
 5. flaky: both outcomes at one commit in one environment (of a change only: not unless it failed elsewhere too).
+   environment-dependent: in our own runs it fails every time for want of a network; that is never broken.
 6. infrastructure: it was only seen in runs in which most tests failed.
 7. suspect: it fails at the newest commit, had both outcomes in one pull request only, fails when provoked, or fails in
    more sources than changes explain (`claims`).

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.evidence.network import wants_network
 from bot.evidence.types import TestId
 from bot.flaky.types import Failed, RunRecord, RunSource
 
@@ -133,8 +134,9 @@ class Ledger:
         self.runs.append(run)
         for test in record.unknown:
             self.unknown[self._number(test)] += 1
+        ours = record.source is RunSource.RERUN
         for test, failure in failed.items():
-            self.failures[self._number(test)].append((run, self._interned(failure)))
+            self.failures[self._number(test)].append((run, self._interned(failure, ours)))
         for test in retried:
             self.failures[self._number(test)].append((run, None))
         for test, seconds in record.durations.items():
@@ -188,9 +190,11 @@ class Ledger:
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
-    def _interned(self, failure: Failed) -> Failed:
-        """Without its message: verdicts count fingerprints, and 200,000 runs have many messages."""
-        return Failed(self._text(failure.fingerprint), self._text(failure.exception), "")
+    def _interned(self, failure: Failed, ours: bool) -> Failed:
+        """Without its message: verdicts count fingerprints, and 200,000 runs have many messages. One that speaks of a
+        missing network is kept of our own runs, which decides whether they say anything."""
+        message = failure.message if ours and wants_network(f"{failure.exception}: {failure.message}") else ""
+        return Failed(self._text(failure.fingerprint), self._text(failure.exception), self._text(message))
 
 
 def bits(mask: int) -> Iterator[int]:

@@ -8,6 +8,7 @@ probability ratio test over all its runs and then left out, which shortens the r
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -151,7 +152,7 @@ class _Screening:
             if again is None or is_infrastructure(again):
                 self.stopped = (
                     f"{len(first.failed)} of {len(first.tests)} tests fail at once, twice: suite or environment "
-                    "is broken, which tells nothing of single tests"
+                    f"is broken, which tells nothing of single tests{_said(first)}"
                 )
                 return False
         self._check_order()
@@ -251,6 +252,13 @@ def shuffled(tests: Iterable[TestId], chance: random.Random, *, by_module: bool)
     names = list(modules)
     chance.shuffle(names)
     return tuple(test for name in names for test in modules[name])
+
+
+def _said(record: RunRecord) -> str:
+    """The failure that most tests of a run have."""
+    kinds = Counter(f"{failed.exception}: {failed.message}" for failed in record.failed.values())
+    (message, count), *_ = kinds.most_common(1)
+    return f"; {count} of them say: {one_line(message, 160)}"
 
 
 def _follows(ran: Sequence[TestId], wanted: Sequence[TestId]) -> bool:

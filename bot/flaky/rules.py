@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.flaky.claims import claims
 from bot.flaky.ledger import Ledger, Mask, Run, bits, is_change
 from bot.flaky.statistics import fisher_exact, lower_bound, upper_bound
-from bot.flaky.types import Cause, Counts, Finding, Regression, Tally
+from bot.flaky.types import Cause, Counts, Finding, Regression, RunSource, Tally
 from bot.flaky.verdict import Kind
 
 STREAK = 5
@@ -69,6 +69,7 @@ class Rules:
             self._environment,
             self._broken,
             self._both_outcomes,
+            self._no_network,
             self._infrastructure,
             self._fails_now,
             self._only_in_a_change,
@@ -139,7 +140,7 @@ class Rules:
             return None
         for environment, line in sorted(self._lines.items()):
             streak = self._streak(line, case.number)
-            if not any(run.commit == self._commit for run in streak):
+            if not any(run.commit == self._commit for run in streak) or self._want_network(streak, case.number):
                 continue
             shaken = [run for run in self._shaken[environment] if case.number in run.mask]
             if not all(run.failed >> case.number & 1 for run in shaken):
@@ -181,6 +182,31 @@ class Rules:
             )
         return None
 
+    def _no_network(self, case: Case) -> Word | None:
+        """Fails in a sandbox each time, and only because there is no way out of it."""
+        if case.number is None:
+            return None
+        for environment, line in sorted(self._lines.items()):
+            streak = self._streak(line, case.number)
+            message = self._want_network(streak, case.number)
+            if not message:
+                continue
+            elsewhere = Counts(case.tally.counts.runs - len(streak), case.tally.counts.failures - len(streak))
+            other = f"it failed in {_of(elsewhere)} other runs" if elsewhere.runs else "it was run nowhere else"
+            return Word(
+                Kind.ENVIRONMENT,
+                f"failed in {len(streak)} runs in {environment} for want of a network ({message}), which says nothing "
+                f"of it where there is one; {other}",
+            )
+        return None
+
+    def _want_network(self, streak: list[Run], number: int) -> str:
+        """What each of these failures says of a missing network, if they are our own runs; "" where one does not."""
+        keys = {run.key for run in streak if run.source is RunSource.RERUN}
+        said = [f for run, f in self._ledger.failures[number] if run.key in keys] if len(keys) == len(streak) else []
+        messages = [f.message for f in said if f is not None and f.message]
+        return messages[-1][:120] if messages and len(messages) == len(streak) else ""
+
     def _infrastructure(self, case: Case) -> Word | None:
         if case.number is None:
             return None
@@ -203,7 +229,9 @@ class Rules:
             return None
         for environment, line in sorted(self._lines.items()):
             newest = next((run for run in reversed(line) if case.number in run.mask), None)
-            if newest is not None and newest.commit == self._commit and newest.failed >> case.number & 1:
+            if newest is None or self._want_network([newest], case.number):
+                continue
+            if newest.commit == self._commit and newest.failed >> case.number & 1:
                 told = (
                     f"fails at {_short(self._commit)} in {environment} ({newest.key}); {_of(case.tally.counts)} in all"
                 )

@@ -22,16 +22,19 @@ _THREADS = (
     "RAYON_NUM_THREADS",
     "GOMAXPROCS",
 )
-_VARIABLES = frozenset({"hash_seed", "threads"})  # of no file in the box: the command's environment has them
+_OUTSIDE = frozenset({"hash_seed", "threads", "network"})  # of the command's environment, or of the box itself
 _IN_PROCESS = {
     "in_order": "no fixed order of the tests",
     "repeat": "no repetition in one process",
     "clock": "no other clock",
     "offline": "no observed network",
     "directory_order": "no other order of directories",
+    "thread_turns": "no other turns of threads",
 }
 _MOST_LOAD = 64
 _MOST_REPEAT = 1000
+_MOST_NEIGHBOURS = 16
+_TURNS = ("", "often", "lines", "seldom")
 
 
 def unsupported(command: TestCommand, runtime: Runtime, suite: SuiteSettings, conditions: Conditions) -> str:
@@ -39,13 +42,13 @@ def unsupported(command: TestCommand, runtime: Runtime, suite: SuiteSettings, co
     faults = _faults(conditions)
     if faults:
         return faults
-    if conditions.workers and (conditions.in_order or conditions.repeat > 1):
+    if conditions.workers and (conditions.in_order or conditions.repeat > 1 or conditions.neighbours):
         return "several workers keep no order"
     match command:
         case Pytest():
-            return _no_xdist(runtime) if conditions.workers else ""
+            return _no_xdist(runtime) if conditions.workers or conditions.neighbours else ""
         case Unittest():
-            return "unittest has no parallel workers" if conditions.workers else ""
+            return "unittest has no parallel workers" if conditions.workers or conditions.neighbours else ""
         case Foreign():
             return _of_a_command(runtime, suite, conditions)
         case _:
@@ -62,6 +65,10 @@ def _faults(conditions: Conditions) -> str:
         return f"{conditions.repeat} repetitions are not between 1 and {_MOST_REPEAT}"
     if conditions.hash_seed is not None and not 0 <= conditions.hash_seed < 2**32:
         return f"{conditions.hash_seed} is no seed of Python's hashes (0 to 4294967295)"
+    if conditions.thread_turns not in _TURNS:
+        return f"threads take turns in no way called {conditions.thread_turns[:40]!r}"
+    if not 0 <= conditions.neighbours <= _MOST_NEIGHBOURS:
+        return f"{conditions.neighbours} neighbours are not between 0 and {_MOST_NEIGHBOURS}"
     if any(not 0 < port < 65536 for port in conditions.ports):
         return f"among the ports {conditions.ports} is one that is none"
     return ""
@@ -72,6 +79,8 @@ def _of_a_command(runtime: Runtime, suite: SuiteSettings, conditions: Conditions
     own_report = bool(suite.junit) or runtime.runner != "pytest"
     if conditions.workers and not suite.triage.workers:
         return "no option for parallel workers is known; name it with suites[].triage.workers"
+    if conditions.neighbours:
+        return f"only pytest itself can run other tests beside the selected ones, not the command {suite.test[0]!r}"
     if conditions.random_seed is not None and own_report and not suite.triage.shuffle:
         return "no option for a shuffle seed is known; name it with suites[].triage.shuffle"
     for name, words in _IN_PROCESS.items():
@@ -106,7 +115,7 @@ def told(command: TestCommand, suite: SuiteSettings, conditions: Conditions) -> 
     return {
         each.name: getattr(conditions, each.name)
         for each in fields(conditions)
-        if each.name not in _VARIABLES | own_option and getattr(conditions, each.name) != getattr(PLAIN, each.name)
+        if each.name not in _OUTSIDE | own_option and getattr(conditions, each.name) != getattr(PLAIN, each.name)
     }
 
 

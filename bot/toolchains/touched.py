@@ -26,7 +26,8 @@ def read_touched(box: Box) -> Touched:
     ports = dict.fromkeys(int(match[1]) for line in lines if (match := _PORT.fullmatch(line)))
     started = box_files.last_started(box)
     last = placed(TestId.from_node_id(started), box_files.read_session(box)) if started else None
-    return Touched(tuple(hosts), tuple(port for port in ports if 0 < port < 65536), _rounds(box), last)
+    bound = tuple(port for port in ports if 0 < port < 65536)
+    return Touched(tuple(hosts), bound, _rounds(box), last, threads="threads" in lines)
 
 
 def _rounds(box: Box) -> dict[TestId, str]:

@@ -48,10 +48,16 @@ class Conditions:
     clock: ISO 8601 local time at which the process believes to begin; time then goes on. zone: TZ, an IANA name.
     cpu_share: share of the time in which the run's processes may work, 0 < share ≤ 1. load: busy processes beside it.
     one_core: bound to a single core. workers: parallel processes of the runner, where it can (0: none asked for).
-    offline: connections beyond loopback fail at once, and are told of. fresh_home: HOME and the temporary folder are
+    offline: connections beyond loopback fail at once, and are told of. network: a way out, where ordinary runs have
+    none (`ports.Environment.no_network`). fresh_home: HOME and the temporary folder are
     new and empty. open_files: limit of open file descriptors, 0 = as it is. ports: TCP ports of loopback that somebody
     else holds. directory_order: "sorted", "reversed" or "" = as the file system has it.
     threads: OMP_NUM_THREADS and its relatives, 0 = as it is.
+    thread_turns: "often": a thread is asked to let another run after a microsecond; "lines": and lets it run at every
+    line of the project's code; "seldom": only where it waits by itself, each line taking as long as with "lines"; "" =
+    as it is.
+    neighbours: processes that run other tests of the suite over and over beside the selected ones, from before the
+    first of these begins. beside: node ids of those tests, () = all that are not selected.
     """
 
     in_order: bool = False
@@ -65,11 +71,15 @@ class Conditions:
     one_core: bool = False
     workers: int = 0
     offline: bool = False
+    network: bool = False
     fresh_home: bool = False
     open_files: int = 0
     ports: tuple[int, ...] = ()
     directory_order: str = ""
     threads: int = 0
+    thread_turns: str = ""
+    neighbours: int = 0
+    beside: tuple[str, ...] = ()
 
 
 PLAIN = Conditions()
@@ -82,13 +92,15 @@ class Touched:
     hosts: "host:port" that it wanted to reach beyond loopback, refused or not ("host:0": looked up only).
     ports: loopback TCP ports that it bound by number. Only the runner's own process and what it forks is seen, no
     other program that it starts. rounds: of tests that ran more than once (`Conditions.repeat`), each round in turn:
-    "p" passed, "f" failed, "s" skipped. last: the test that began last, None where nothing tells.
+    "p" passed, "f" failed, "s" skipped. last: the test that began last, None where nothing tells. threads: it started
+    threads of the language.
     """
 
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     rounds: Mapping[TestId, str] = field(default_factory=dict)
     last: TestId | None = None
+    threads: bool = False
 
 
 class Toolchain(Protocol):

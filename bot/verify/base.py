@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from bot.errors import ConfigError
 from bot.evidence.failures import read_failure
 from bot.evidence.matching import resolve, select
+from bot.evidence.network import wants_network
+from bot.evidence.text import one_line
 from bot.evidence.types import Cluster, Failure, TestCase, TestId, TestReport
 from bot.ports import RunResult
 from bot.toolchains.types import LineHits
@@ -149,10 +151,12 @@ def _match(
         elif test not in failing:
             absent.append((test, f"it is {here[test].outcome.value} here"))
         else:
-            expected = read_failure(case, is_project).exception if case.message or case.traceback else ""
-            seen = read_failure(failing[test], is_project).exception
-            if expected and seen and expected != seen:
-                absent.append((test, f"it fails here with {seen}, the report says {expected}"))
+            expected = read_failure(case, is_project) if case.message or case.traceback else None
+            seen = read_failure(failing[test], is_project)
+            if expected is not None and expected.exception and seen.exception not in ("", expected.exception):
+                absent.append((test, f"it fails here with {seen.exception}, the report says {expected.exception}"))
+            elif expected is not None and wants_network(seen.message) and not wants_network(expected.message):
+                absent.append((test, f"it fails here for want of a network ({one_line(seen.message, 120)})"))
             else:
                 matched[test] = case
     return matched, absent

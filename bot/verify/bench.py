@@ -103,6 +103,8 @@ class SandboxBench:
 
     def unsupported(self, conditions: Conditions) -> str:
         """Why runs here cannot have `conditions`, "" where they can."""
+        if conditions.network and self.environment.no_network:
+            return self.environment.no_network
         return self.toolchain.unsupported(self.runtime, conditions)
 
     def watch(
@@ -145,7 +147,7 @@ class SandboxBench:
     def _once(self, run: _Run) -> Watched:
         run_id = self._started(run.purpose)
         began = self._clock.monotonic()
-        with self.environment.open(run.overlay) as box:
+        with self.environment.open(run.overlay, network=run.conditions.network) as box:
             self.environment.prepare()  # the next box is made while this one works
             plan = self.toolchain.run_plan(
                 self.runtime,

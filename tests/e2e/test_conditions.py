@@ -144,6 +144,29 @@ INSIDE = {
             )
         ),
     ),
+    "turns_often": (
+        Conditions(thread_turns="often"),
+        "import sys; assert sys.getswitchinterval() < 1e-5 and sys.gettrace() is None",
+    ),
+    "turns_at_lines": (
+        Conditions(thread_turns="lines"),
+        "\n    ".join(
+            (
+                # The work of a few microseconds, which one thread does before another comes to its turn.
+                "import threading",
+                "steps, ready = [], threading.Barrier(2)",
+                "def work(own):",
+                "    ready.wait()",
+                "    for _ in range(50):",
+                "        steps.append(own)",
+                "threads = [threading.Thread(target=work, args=(own,)) for own in (0, 1)]",
+                "for thread in threads: thread.start()",
+                "for thread in threads: thread.join()",
+                "assert sum(one != other for one, other in zip(steps, steps[1:])) > 10, steps",
+            )
+        ),
+    ),
+    "turns_seldom": (Conditions(thread_turns="seldom"), "import sys; assert sys.getswitchinterval() == 1"),
     "offline": (
         Conditions(offline=True),
         "\n    ".join(
@@ -256,6 +279,37 @@ def test_workers(run: Run) -> None:
     assert ran.outcomes == {"test_b": "passed"}
 
 
+BESIDE = """\
+import os, pathlib, tempfile, time
+PLACE = pathlib.Path(tempfile.gettempdir())
+def test_busy():
+    with open(PLACE / "rounds", "a") as rounds:
+        rounds.write("x")
+def test_not_asked_for():
+    (PLACE / "asked").touch()
+def test_looked_at():
+    ends = time.monotonic() + 30
+    while not (PLACE / "rounds").exists() or (PLACE / "rounds").stat().st_size < 40:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    assert not (PLACE / "asked").exists()
+"""
+LOOKED_AT = (TestId.from_node_id("test_beside.py::test_looked_at"),)
+
+
+def test_neighbours_run_other_tests_beside_it(run: Run) -> None:
+    conditions = Conditions(neighbours=2, beside=("test_beside.py::test_busy",), repeat=3)
+    ran = run({"test_beside.py": BESIDE}, conditions, LOOKED_AT, test=("python", "-m", "pytest", "-p", "xdist"))
+    assert ran.outcomes == {"test_looked_at": "passed"}, ran.result.execution.output
+    assert ran.touched.rounds == {LOOKED_AT[0]: "ppp"}
+
+
+def test_neighbours_that_have_nothing_to_run_are_said(run: Run) -> None:
+    conditions = Conditions(neighbours=1, beside=("test_beside.py::test_gone",))
+    ran = run({"test_beside.py": BESIDE}, conditions, LOOKED_AT, test=("python", "-m", "pytest", "-p", "xdist"))
+    assert "the tests beside it could not be run" in ran.result.problem
+
+
 def test_observer(run: Run) -> None:
     body = """\
 import socket
@@ -272,10 +326,14 @@ def test_reach():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
     open("x", "w").close()
+    {threads}
 """
-    ran = run({"test_reach.py": body}, Conditions())
+    ran = run({"test_reach.py": body.replace("{threads}", "")}, Conditions())
     assert ran.touched.hosts == ("192.0.2.7:9",)
     assert ran.touched.ports == (48766,)
+    assert not ran.touched.threads
+    threads = "import threading; threading.Thread(target=print).start()"
+    assert run({"test_reach.py": body.replace("{threads}", threads)}, Conditions()).touched.threads
 
 
 @pytest.mark.parametrize(

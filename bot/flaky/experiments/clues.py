@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from bot.flaky.experiments.calendar import time, zone
 from bot.flaky.experiments.order import brittle, victim
-from bot.flaky.experiments.pressure import concurrency, waiting
+from bot.flaky.experiments.pressure import waiting
+from bot.flaky.experiments.races import concurrency
 from bot.flaky.experiments.series import Result, Series
 from bot.flaky.experiments.surroundings import files, network, platform, speaks_of_files, speaks_of_network
 from bot.flaky.experiments.within import hash_order, not_idempotent, randomness
@@ -26,8 +27,8 @@ EXPERIMENTS: dict[Cause, Experiment] = {
     Cause.TIME: time,
     Cause.ZONE: zone,
     Cause.FILES: files,
+    Cause.CONCURRENCY: concurrency,  # before waiting: a busy machine brings out races too
     Cause.WAITING: waiting,
-    Cause.CONCURRENCY: concurrency,
     Cause.PLATFORM: platform,
 }
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from bot.evidence.types import TestId
 from bot.flaky.ddmin import minimal, repeats_for
-from bot.flaky.experiments.series import Result, Seen, Series, Variant, always, never, told
-from bot.flaky.statistics import fisher_exact
+from bot.flaky.experiments.series import Result, Seen, Series, Variant, told
 from bot.flaky.types import Cause, Proof, RunRecord, Trial, Tried
 from bot.toolchains.types import PLAIN, Conditions
 
@@ -134,18 +133,6 @@ def _prove(
             trials += (series.trial(replace(without, label="after all others"), 2, until=Seen.PASSED),)
         return Proof(effect.cause, detail, trials, setters=found)
     detail = f"fails after {names}{other}"
-    proof_runs = series.effort.proof
-    first = series.trial(replace(after, label="provoked: after the polluters"), proof_runs)
-    removed = series.trial(replace(without, label="removed: after all others"), series.removed_runs, until=Seen.FAILED)
-    again = series.trial(replace(after, label="provoked again"), proof_runs)
-    if not never(removed, proof_runs):
-        return None
-    steady = always(first, proof_runs) and always(again, proof_runs)
-    if not steady and fisher_exact(first.counts + again.counts, removed.counts) > _BELIEVED:
-        more = series.trial(replace(after, label="provoked, more runs"), 4 * proof_runs)
-        calm = series.trial(replace(without, label="removed, more runs"), 4 * proof_runs, until=Seen.FAILED)
-        first = replace(first, counts=first.counts + more.counts, keys=first.keys + more.keys)
-        removed = replace(removed, counts=removed.counts + calm.counts, keys=removed.keys + calm.keys)
-        if not never(removed, proof_runs) or fisher_exact(first.counts + again.counts, removed.counts) > _BELIEVED:
-            return None
-    return Proof(effect.cause, detail, (first, removed, again), polluters=found)
+    after, without = replace(after, label="after the polluters"), replace(without, label="after all others")
+    proof = series.prove(effect.cause, detail, after, without, believed=_BELIEVED)
+    return None if proof is None else replace(proof, polluters=found)

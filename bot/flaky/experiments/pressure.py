@@ -1,10 +1,9 @@
-"""Waiting and concurrency: what fails because the machine is busy, or because things happen at once."""
+"""Waiting: what fails because the machine is busy."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.flaky.experiments.contrast import contrast
 from bot.flaky.experiments.series import Result, Seen, Series, Variant, always, told
 from bot.flaky.statistics import fisher_exact
 from bot.flaky.types import Cause, Counts, Proof, Trial, Tried
@@ -15,7 +14,6 @@ _BELIEVED = 0.01
 
 _DOSES = (Conditions(cpu_share=0.5), Conditions(cpu_share=0.25), Conditions(cpu_share=0.1))
 _LOADS = (Conditions(load=2), Conditions(load=4), Conditions(load=8), Conditions(load=16))
-_WORKERS = 4
 _RUNS = 3
 """Of a trial under a dose: each takes as much longer as the dose is strong. 6 of 6 against 0 of 5 is p = 0.002."""
 
@@ -32,24 +30,6 @@ def waiting(series: Series) -> Result:
             return result
         why.append(result.why)
     return Tried(Cause.WAITING, "; ".join(why))
-
-
-def concurrency(series: Series) -> Result:
-    """One core against all of them where the outcome wavers; several workers against one."""
-    usual = Variant("as usual")
-    alone = [Variant("one core", Conditions(one_core=True))]
-    if not series.alone().counts.failures or series.alone().counts.failures == series.alone().counts.runs:
-        alone = []  # a constant outcome that one core turns round is the platform's, not a race
-    side = [Variant(f"{_WORKERS} workers", Conditions(workers=_WORKERS), series.others)] if series.others else []
-    result = contrast(series, Cause.CONCURRENCY, [*alone, *side], usual=(usual,)) if alone or side else None
-    if isinstance(result, tuple):
-        proof = result[0]
-        if not proof.trials[0].conditions.workers:
-            return result
-        # The same tests one after the other: otherwise it would be their order, not that they ran at once.
-        calm = Variant("the same tests by one worker", before=series.others)
-        return contrast(series, Cause.CONCURRENCY, side, usual=(calm,))
-    return result or Tried(Cause.CONCURRENCY, "outcome constant alone, and no other test to run at once with it")
 
 
 def _dose(series: Series, doses: tuple[Conditions, ...]) -> Result:

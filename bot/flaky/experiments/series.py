@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,12 @@ from typing import TypeAlias
 from bot.evidence.failures import mask
 from bot.evidence.types import TestId
 from bot.flaky.lab import Broke, Job, Lab, Observed, Ran
+from bot.flaky.statistics import fisher_exact
 from bot.flaky.types import Cause, Counts, Failed, Proof, RunRecord, Trial, Tried
 from bot.toolchains.types import PLAIN, Conditions, Touched
+
+_MORE = 4
+"""Times as many runs of a proof whose provocation does not succeed every time."""
 
 Result: TypeAlias = tuple[Proof, ...] | Tried
 """What an experiment ends with: at least one proof, or why there is none."""
@@ -105,10 +110,13 @@ class Series:
     suspect: Suspect
     effort: Effort = field(default_factory=Effort)
     failed: Failed | None = None
+    foreign: Failed | None = None  # the latest failure of another kind
     touched: Touched = field(default_factory=Touched)
     problem: str = ""  # of the latest run without an answer
+    seen_rounds: dict[str, str] = field(default_factory=dict)  # by key: of runs that had several of the test
     _alone: Trial | None = None
     _seconds: list[float] = field(default_factory=list)
+    _own_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.failed = self.suspect.failed
@@ -127,6 +135,10 @@ class Series:
         """Runs of a trial that has to show no failure: more where they cost little."""
         usual = sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else 0.0
         return self.effort.cheap_proof if usual <= self.effort.cheap_seconds else self.effort.proof
+
+    def rounds(self, seconds: float, most: int) -> int:
+        """Repetitions of the test in one process that take about `seconds`: at least 2, at most `most`."""
+        return max(2, min(most, math.ceil(seconds / max(self._own_seconds, seconds / most))))
 
     def matches(self, failed: Failed) -> bool:
         """Whether this is the failure in question; the first one seen is, where none was known."""
@@ -181,17 +193,25 @@ class Series:
             return Seen.NOTHING
         record = observed.record
         self._seconds.append(record.seconds)
+        if rounds := observed.touched.rounds.get(self.test):
+            self.seen_rounds[record.key] = rounds
+        if record.conditions == PLAIN:
+            self._own_seconds = record.durations.get(self.test, self._own_seconds)
         if len(record.tests) == 1:
             seen = observed.touched
             hosts, ports = (*self.touched.hosts, *seen.hosts), (*self.touched.ports, *seen.ports)
-            self.touched = Touched(tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(ports)))
+            threads = self.touched.threads or seen.threads
+            self.touched = Touched(tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(ports)), threads=threads)
         if self.test in record.unknown or self.test not in record.tests:
             self.problem = "the run's report does not tell of the test"
             return Seen.NOTHING
         failed = record.failed.get(self.test)
         if failed is None:
             return Seen.FAILED if self.test in record.retried else Seen.PASSED
-        return Seen.FAILED if (matches or self.matches)(failed) else Seen.FOREIGN
+        if (matches or self.matches)(failed):
+            return Seen.FAILED
+        self.foreign = failed
+        return Seen.FOREIGN
 
     def prove(
         self,
@@ -200,17 +220,30 @@ class Series:
         provoking: Variant,
         removing: Variant,
         matches: Callable[[Failed], bool] | None = None,
+        believed: float = 0.0,
     ) -> Proof | None:
-        """Provoked it fails every time, without the cause never, with it again every time; None where it does not."""
+        """Provoked it fails every time, without the cause never, with it again every time; None where it does not.
+
+        believed: Fisher's p, provoked against without the cause, at which it need not fail every time; 0 = it has to.
+        """
         proof = self.effort.proof
-        first = self.trial(_named(provoking, "provoked"), proof, until=Seen.PASSED, matches=matches)
-        if not always(first, proof):
+        until = None if believed else Seen.PASSED
+        first = self.trial(_named(provoking, "provoked"), proof, until=until, matches=matches)
+        if first.foreign or not first.counts.failures or (not believed and not always(first, proof)):
             return None
         removed = self.trial(_named(removing, "removed"), self.removed_runs, until=Seen.FAILED, matches=matches)
         if not never(removed, proof):
             return None
-        again = self.trial(_named(provoking, "provoked again"), proof, until=Seen.PASSED, matches=matches)
-        return Proof(cause, detail, (first, removed, again)) if always(again, proof) else None
+        again = self.trial(_named(provoking, "provoked again"), proof, until=until, matches=matches)
+        if always(first, proof) and always(again, proof):
+            return Proof(cause, detail, (first, removed, again))
+        if not believed or again.foreign or not again.counts.failures:
+            return None
+        if fisher_exact(first.counts + again.counts, removed.counts) > believed:
+            first = joined(first, self.trial(provoking, _MORE * proof, matches=matches))
+            removed = joined(removed, self.trial(removing, _MORE * proof, until=Seen.FAILED, matches=matches))
+        certain = fisher_exact(first.counts + again.counts, removed.counts) <= believed
+        return Proof(cause, detail, (first, removed, again)) if certain and never(removed, proof) else None
 
     def _tests(self, variant: Variant) -> tuple[TestId, ...]:
         return (*variant.before, self.test)
@@ -227,6 +260,13 @@ def always(trial: Trial, runs: int) -> bool:
 def never(trial: Trial, runs: int) -> bool:
     """At least `runs` runs, none of them failing in any way."""
     return trial.foreign == 0 and trial.counts.runs >= runs and trial.counts.failures == 0
+
+
+def joined(one: Trial, other: Trial) -> Trial:
+    """Two trials of one variant as one."""
+    return replace(
+        one, counts=one.counts + other.counts, foreign=one.foreign + other.foreign, keys=one.keys + other.keys
+    )
 
 
 def told(trial: Trial) -> str:

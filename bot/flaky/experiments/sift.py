@@ -13,6 +13,7 @@ from bot.flaky.experiments.calendar import NOON, ZONES, calendar_edges, known_ho
 from bot.flaky.experiments.contrast import contrast
 from bot.flaky.experiments.series import Seen, Series, Variant
 from bot.flaky.experiments.surroundings import DESCRIPTORS, speaks_of_files
+from bot.flaky.experiments.within import in_the_second_round
 from bot.flaky.types import Cause, Proof, Tried
 from bot.toolchains.types import PLAIN, Conditions
 
@@ -109,6 +110,8 @@ def _take_apart(series: Series, factors: tuple[Factor, ...], calm: list[tuple[Fa
     cause = next(cause for name, cause in CAUSES.items() if name in names)
     conditions = _conditions(found)
     result = contrast(series, cause, (Variant(_told(found), conditions),), usual=_without(cause, conditions, calm))
+    if cause is Cause.NOT_IDEMPOTENT:
+        result = in_the_second_round(series, result)
     return None if isinstance(result, Tried) else result[0]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from bot.evidence.network import wants_network
 from bot.flaky.experiments.contrast import contrast
-from bot.flaky.experiments.series import Result, Series, Variant, same_failure
+from bot.flaky.experiments.series import Result, Series, Variant, same_failure, told
 from bot.flaky.types import Cause, Failed, Tried
 from bot.toolchains.types import Conditions
 
@@ -35,7 +36,7 @@ def speaks_of_files(failed: Failed) -> bool:
 
 
 def network(series: Series) -> Result:
-    """Without a network it fails every time, with one it passes.
+    """Without a network it fails every time, with one it passes. Where runs have none at all, one is asked for.
 
     A connection that was refused here is no reproduction of a failure of another kind: that is then the reason given.
     """
@@ -44,6 +45,12 @@ def network(series: Series) -> Result:
     wanted = ", ".join(series.touched.hosts[:5])
     if not wanted and (known is None or not speaks_of_network(known)):
         return Tried(Cause.NETWORK, f"wanted no host beyond loopback in {alone.counts.runs} runs")
+    if 0 < alone.counts.runs == alone.counts.failures and series.failed is not None and is_blocked(series.failed):
+        if why := series.lab.unsupported(Conditions(network=True)):
+            to = f" to {wanted}" if wanted else ""
+            return Tried(Cause.NETWORK, f"fails here for want of a network{to} ({told(alone)}): {why}", (alone,))
+        with_one = Variant("a network", Conditions(network=True))
+        return contrast(series, Cause.NETWORK, (Variant("no network"),), usual=(with_one,))
 
     def matches(failed: Failed) -> bool:
         if known is not None and same_failure(known, failed):
@@ -53,6 +60,11 @@ def network(series: Series) -> Result:
     label = f"without a network (it wants {wanted})" if wanted else "without a network"
     variant = Variant(label, Conditions(offline=True))
     return contrast(series, Cause.NETWORK, (variant,), usual=(Variant("a network"),), matches=matches)
+
+
+def is_blocked(failed: Failed) -> bool:
+    """Whether it failed because there is no way out of the place where it ran."""
+    return wants_network(f"{failed.exception}: {failed.message}")
 
 
 def files(series: Series) -> Result:

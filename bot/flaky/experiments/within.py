@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bot.flaky.experiments.contrast import contrast
 from bot.flaky.experiments.series import Result, Series, Variant
-from bot.flaky.types import Cause
+from bot.flaky.types import Cause, Tried
 from bot.toolchains.types import Conditions
 
 
 def not_idempotent(series: Series) -> Result:
     """Twice in one process: the second time fails, though once passes every time."""
     twice = Variant("twice in one process", Conditions(repeat=2))
-    return contrast(series, Cause.NOT_IDEMPOTENT, (twice,), usual=(Variant("once"),))
+    return in_the_second_round(series, contrast(series, Cause.NOT_IDEMPOTENT, (twice,), usual=(Variant("once"),)))
+
+
+def in_the_second_round(series: Series, result: Result) -> Result:
+    """`result` where every provoked run passed first and failed then, as far as the runner told of its rounds."""
+    if isinstance(result, Tried):
+        return result
+    proof = result[0]
+    rounds = [series.seen_rounds.get(key, "") for trial in (proof.trials[0], proof.trials[2]) for key in trial.keys]
+    early = sum(word.startswith("f") for word in rounds)
+    if early:
+        return Tried(proof.cause, f"failed in the first round already in {early} of {len(rounds)} runs", proof.trials)
+    told = "; passed first and failed then in every run" if all(rounds) else ""
+    return (replace(proof, detail=proof.detail + told),)
 
 
 def hash_order(series: Series) -> Result:

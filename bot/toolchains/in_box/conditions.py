@@ -30,6 +30,11 @@ class InProcess:
             from . import directories
 
             directories.list_in(told.directory_order)
+        self._turns = None
+        if told.thread_turns:
+            from . import turns
+
+            self._turns = turns.Turns(told.thread_turns, run.workspace)
         if told.random_seed is not None:
             from . import randomness
 
@@ -46,9 +51,13 @@ class InProcess:
         """Before each round of each test."""
         if self._seeded is not None:
             self._seeded.begin()
+        if self._turns is not None:
+            self._turns.begin()
 
     def end(self, key: tuple[str, str, str], word: str) -> None:
         """After each round of a test: "p" passed, "f" failed, "s" skipped."""
+        if self._turns is not None:
+            self._turns.end()
         if self._conditions.repeat > 1:
             self._rounds[key] = self._rounds.get(key, "") + word
 
@@ -61,5 +70,5 @@ def in_process(conditions: settings.Conditions) -> bool:
     """Whether some of them only the test process itself can bring about."""
     return any(
         getattr(conditions, name) != getattr(settings.PLAIN, name)
-        for name in ("in_order", "repeat", "random_seed", "clock", "offline", "directory_order")
+        for name in ("in_order", "repeat", "random_seed", "clock", "offline", "directory_order", "thread_turns")
     )

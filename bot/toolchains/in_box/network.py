@@ -1,4 +1,4 @@
-"""What this process reaches for: hosts beyond loopback, which are refused where it is to be offline, and own ports.
+"""What this process reaches for: hosts beyond loopback, which are refused where it is to be offline, ports, threads.
 
 Through Python's audit events (PEP 578), which every socket of the language passes, in this process and in what it
 forks. Other programs that a test starts, and C libraries with sockets of their own, are not seen.
@@ -7,10 +7,12 @@ forks. Other programs that a test starts, and C libraries with sockets of their 
 from __future__ import annotations
 
 import errno
+import functools
 import ipaddress
 import os
 import socket
 import sys
+import threading
 from typing import Any
 
 from . import settings
@@ -33,6 +35,14 @@ class Observer:
 
     def install(self) -> None:
         sys.addaudithook(self._on_event)
+        start = threading.Thread.start  # before Python 3.12 there is no event for it
+
+        @functools.wraps(start)
+        def noted(thread: threading.Thread) -> None:
+            self._note("threads")
+            start(thread)
+
+        threading.Thread.start = noted  # type: ignore[method-assign, assignment]
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not event.startswith("socket."):

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
-from . import conditions, lines, progress, roots, settings, time_limit
+from . import conditions, lines, neighbours, progress, roots, settings, time_limit
 
 _COMPARABLE = ("rerunfailures", "randomly", "random_order", "retry")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -122,7 +122,7 @@ def pytest_configure(config: Any) -> None:
             config.pluginmanager.unregister(plugin)
     if config.pluginmanager.hasplugin("timeout") and _has_own_timeout(config):
         _limit = time_limit.TimeLimit(0)
-    if _run.selection is not None:
+    if _run.selection is not None and not _run.neighbour_of:
         files = settings.files_of(_run.selection, _run.workspace)
         if files is not None:
             config.args = [os.path.join(_run.workspace, file) for file in files]
@@ -160,6 +160,9 @@ def _escaped(name: str) -> str:
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> Iterator[None]:
     yield  # whatever other plugins leave out or reorder: ours is the last word
+    if _run.neighbour_of:
+        items[:] = [item for item in items if _is_beside(item)]
+        return
     if _run.selection is not None:
         wanted = {(scope, name) for _, scope, name in _run.selection}
         modules = {scope for scope, name in wanted if not name}  # uncollectable before: all their tests
@@ -179,6 +182,14 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> Iterator[Non
     settings.write("session.json", json.dumps({"prefix": _prefix, "strip": _strip}))
 
 
+def _is_beside(item: Any) -> bool:
+    """Whether a neighbour of the run that is looked at runs this test."""
+    path, scope, name = _key(item.nodeid)
+    if not _run.conditions.beside:
+        return (path, scope, name) not in (_run.selection or ())
+    return "::".join((path, *item.nodeid.partition("[")[0].split("::")[1:-1], name)) in _run.conditions.beside
+
+
 def _place(item: Any) -> int:
     """Place in the order that was asked for; that of its module where only this was named."""
     _, scope, name = _key(item.nodeid)
@@ -191,15 +202,29 @@ def _repeated(item: Any, times: int) -> Iterator[Any]:
     """`item` and further ones like it. Copies, because pytest keeps an item set up when the next one is the same."""
     yield item
     for _ in range(times - 1):
-        again = copy.copy(item)
-        if hasattr(
-            again, "_initrequest"
-        ):  # its own fixture values; pytest-rerunfailures has relied on it since pytest 3
-            again._initrequest()
-        if getattr(again, "cls", None) is not None:  # its own instance of the test class, made when it is asked for
-            vars(again).pop("_instance", None)
-            vars(again).pop("_obj", None)
-        yield again
+        yield _again(item)
+
+
+def _again(item: Any) -> Any:
+    again = copy.copy(item)
+    if hasattr(again, "_initrequest"):  # its own fixture values; pytest-rerunfailures has relied on it since pytest 3
+        again._initrequest()
+    if getattr(again, "cls", None) is not None:  # its own instance of the test class, made when it is asked for
+        vars(again).pop("_instance", None)
+        vars(again).pop("_obj", None)
+    return again
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: Any) -> None:
+    """Beside other processes that run tests: see neighbours.py. Any other run goes its ordinary way."""
+    if _run.neighbour_of:
+        if not session.items:
+            pytest.exit("none of the tests that shall run beside others was found", 5)
+        neighbours.announce(_run)
+        neighbours.forever(session.items, _again)
+    if _run.conditions.neighbours:
+        neighbours.wait_for_all(_run.conditions.neighbours)
 
 
 # --- each test ------------------------------------------------------------------------------------------------------

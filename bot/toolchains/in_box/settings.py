@@ -27,6 +27,9 @@ class Conditions(NamedTuple):
     open_files: int = 0
     ports: Tuple[int, ...] = ()  # noqa: UP006
     directory_order: str = ""
+    thread_turns: str = ""
+    neighbours: int = 0
+    beside: Tuple[str, ...] = ()  # noqa: UP006
 
 
 PLAIN = Conditions()
@@ -40,6 +43,8 @@ class RunSettings(NamedTuple):
     test_seconds: limit of one test. thresholds: whether coverage thresholds may fail the run.
     junit: where a foreign command writes its report in the workspace (may hold `*`), "" for ours.
     order: place of each selected (classname, name) in the order that was asked for. observe: note what the run touches.
+    neighbour_of: control directory of the run beside which this one runs other tests over and over, "" where it is no
+    neighbour; number: which of the neighbours. Its tests are `beside`, () for all but the selected ones.
     """
 
     workspace: str
@@ -53,6 +58,8 @@ class RunSettings(NamedTuple):
     order: dict[tuple[str, str], int]
     conditions: Conditions
     observe: bool
+    neighbour_of: str = ""
+    number: int = 0
 
 
 def load() -> RunSettings:
@@ -71,6 +78,8 @@ def load() -> RunSettings:
         order={(scope, name): place for place, (_, scope, name) in enumerate(selection or ())},
         conditions=Conditions(**told["conditions"]),
         observe=told["observe"],
+        neighbour_of=told.get("neighbour_of", ""),
+        number=told.get("number", 0),
     )
 
 

@@ -11,9 +11,10 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 
-from . import settings
+from . import neighbours, settings
 
 PERIOD = 0.1
 """Seconds of one round of stopping and continuing: the period of a CFS quota."""
@@ -29,7 +30,7 @@ def enter(conditions: settings.Conditions) -> None:
         _fresh_home()
     if conditions.one_core:
         _bind_to_one_core()
-    if conditions.cpu_share < 1 or conditions.load or conditions.ports:
+    if conditions.cpu_share < 1 or conditions.load or conditions.ports or conditions.neighbours:
         _become_child(conditions)
     if conditions.open_files:
         _limit_open_files(conditions.open_files)
@@ -82,12 +83,15 @@ def _become_child(conditions: settings.Conditions) -> None:
     except OSError:
         pass  # it is there already
     busy = [_busy(os.getpid()) for _ in range(conditions.load)]
+    beside = neighbours.Neighbours(settings.load(), sys.argv) if conditions.neighbours else None
     try:
-        status = _watch(child, conditions.cpu_share)
+        status = _watch(child, conditions.cpu_share, beside)
     finally:
         for process in busy:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
+        if beside is not None:
+            beside.end()
     # No clean-up of the interpreter: everything that is left here belongs to the run.
     os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
@@ -124,15 +128,22 @@ def _busy(parent: int) -> int:
     return process
 
 
-def _watch(child: int, share: float) -> int:
+def _watch(child: int, share: float, beside: neighbours.Neighbours | None) -> int:
     """Wait for `child`; its group works for `share` of each period and is stopped for the rest. Its wait status."""
-    if share >= 1:
+    if share >= 1 and beside is None:
         return os.waitpid(child, 0)[1]
     while True:
         time.sleep(PERIOD * share)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
+        missing = "" if beside is None else beside.missing()
+        if missing:
+            _signal(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            settings.refuse(missing)
+        if share >= 1:
+            continue
         _signal(child, signal.SIGSTOP)
         try:
             time.sleep(PERIOD * (1 - share))

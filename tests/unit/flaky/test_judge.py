@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from bot.flaky.judge import judge, judge_night, suspects
-from bot.flaky.types import Cause, Counts, Finding, Night, Proof, Regression, RunRecord, RunSource, Scan, Shard, Trial
+from bot.flaky.types import (
+    Cause,
+    Counts,
+    Failed,
+    Finding,
+    Night,
+    Proof,
+    Regression,
+    RunRecord,
+    RunSource,
+    Scan,
+    Shard,
+    Trial,
+)
 from bot.flaky.verdict import Kind, Triage
 from bot.toolchains.types import PLAIN
 from tests.flaky_records import START, ids, named, reruns, run
@@ -28,6 +42,11 @@ def kind_of(triage: Triage, test: str = "a") -> Kind:
 
 def green(count: int, commit: str = "c") -> list[RunRecord]:
     return [run(f"{commit}{number}", SUITE) for number in range(count)]
+
+
+def offline(records: Sequence[RunRecord], said: str = "[Errno 101] Network is unreachable") -> list[RunRecord]:
+    """The same runs, their failures for want of a network."""
+    return [replace(each, failed=dict.fromkeys(each.failed, Failed("n", "OSError", said))) for each in records]
 
 
 def proof(cause: Cause) -> Finding:
@@ -126,6 +145,49 @@ def regression(at_good: Counts, at_bad: Counts, p_value: float) -> Regression:
             lambda: [*green(20), run(HEAD, SUITE), *reruns(HEAD, SUITE, "ffffff", suspect="a")],
             Kind.ENVIRONMENT,
             "in box",
+        ),
+        # environment-dependent, never broken: our own runs fail for want of a network and of nothing else
+        (
+            lambda: [*green(9), *offline(reruns(HEAD, SUITE, "fffff", suspect="a"))],
+            Kind.ENVIRONMENT,
+            "failed in 5 runs in box for want of a network ([Errno 101] Network is unreachable), which says nothing of "
+            "it where there is one; it failed in 0 of 9 other runs",
+        ),
+        (lambda: offline(reruns(HEAD, SUITE, "f", suspect="a")), Kind.ENVIRONMENT, "it was run nowhere else"),
+        (
+            lambda: offline(reruns(HEAD, SUITE, "fffff", suspect="a"), "getaddrinfo EAI_AGAIN prices.example"),
+            Kind.ENVIRONMENT,
+            "EAI_AGAIN",
+        ),
+        # but not: somebody was there and refused, CI itself has no network, or it fails in another way too
+        (
+            lambda: [*green(9), *offline(reruns(HEAD, SUITE, "fffff", suspect="a"), "[Errno 111] Connection refused")],
+            Kind.BROKEN,
+            "last 5 runs in box",
+        ),
+        (
+            lambda: [*green(9), *offline([run(c, SUITE, "a") for c in ("x1", "x2", "x3", "x4", HEAD)])],
+            Kind.BROKEN,
+            "since x1",
+        ),
+        (
+            lambda: [
+                *green(9),
+                *offline(reruns(HEAD, SUITE, "ffff", suspect="a")),
+                *reruns(HEAD, SUITE, "f", suspect="a"),
+            ],
+            Kind.UNKNOWN,
+            "2 different ways",
+        ),
+        (
+            lambda: [
+                *green(3),
+                run("c9", SUITE),
+                run("c9", SUITE, "a"),
+                *offline(reruns(HEAD, SUITE, "fff", suspect="a")),
+            ],
+            Kind.FLAKY,
+            "failed 1 of 2 at c9",
         ),
         # infrastructure: runs in which most failed say nothing
         (lambda: [*green(3), run("c1", SUITE, SUITE)], Kind.STABLE, ""),
