@@ -14,7 +14,8 @@ from bot.evidence.test_paths import is_test_path
 from bot.evidence.text import head_tail
 from bot.evidence.types import Outcome, TestCase, TestId
 from bot.flaky.mend.base import NotProvoked, Provoked, Wavering, provoke
-from bot.flaky.mend.gates import Care, count, further, told
+from bot.flaky.mend.gates import Care, Clean, Proving, count, missing, told
+from bot.flaky.mend.provoked import in_words
 from bot.flaky.mend.shared_state import Shared, shared_states
 from bot.flaky.mend.story import story
 from bot.flaky.mend.templates import FlakyTemplates
@@ -28,10 +29,10 @@ from bot.propose.search.engine import read_text
 from bot.propose.types import StopReason
 from bot.repair import Repaired, repair
 from bot.reproduce import EXCERPT_TOKENS, OUTPUT, Job, Prepared, Stages, Tools, prepare
-from bot.result import RepairResult, Result, RunOutcome, worst
+from bot.result import FlakyProof, RepairResult, Result, RunOutcome, worst
 from bot.run import ForRepair, ModelWatch, reason_of, record_locations, repair_result, with_costs
 from bot.verify.base import Base, Unusable, measure
-from bot.verify.types import GateName, GateStatus, Plausible
+from bot.verify.types import Plausible
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class _Mending:
         proposer: Proposer = FlakyTemplates(provoked.wavering, states, reached, self._read)
         if self._plan.asks:
             proposer = AutoProposer(proposer, tools.proposer(self._ready.runtime, recorder))
+        proving = Proving(provoked, self._plan.care)
         with self._stages.measure("repair"):
             ending = repair(
                 evidence,
@@ -127,20 +129,13 @@ class _Mending:
                 tools.budget,
                 recorder,
                 tools.clock,
-                partial(further, provoked, self._plan.care),
+                proving,
             )
         result = repair_result(case.cluster, ending, case.base)
         if isinstance(ending, Repaired):
             self._accepted.append((provoked, ending.verdict))
-            clean = next(gate for gate in ending.verdict.gates if gate.name is GateName.CLEAN)
-            short = clean.status is GateStatus.REVIEW
-            result = replace(
-                result,
-                outcome=RunOutcome.NEEDS_REVIEW if short else result.outcome,
-                reason=StopReason.BUDGET if short else result.reason,
-                message=f"{result.message}; {clean.evidence}" if result.message else clean.evidence if short else "",
-                risks=f"{result.risks} {_sentence(clean.evidence)}".strip(),
-            )
+            assert proving.clean is not None
+            result = _with_proof(result, provoked, proving.clean)
         recorder.record(
             EventKind.OUTCOME,
             outcome=result.outcome.value,
@@ -227,6 +222,47 @@ class _Mending:
         return self._ready.checkout.read(path) is not None
 
 
+def _with_proof(result: RepairResult, provoked: Provoked, clean: Clean) -> RepairResult:
+    """What was counted, beside the patch; where it is less than a proof, a person has to look."""
+    result = replace(result, flaky=_flaky_proof(provoked, clean))
+    if result.reason is StopReason.LOW_CONFIDENCE and result.attempts[-1].engine == FlakyTemplates.name:
+        result = replace(result, message=f"every gate is green; is the change meant? {result.risks}")
+    if clean.whole:
+        return result
+    short = missing(clean)
+    return replace(
+        result,
+        outcome=RunOutcome.NEEDS_REVIEW,
+        reason=StopReason.BUDGET,
+        message=f"{result.message}; {short}" if result.message else short,
+        risks=f"{result.risks} {short[:1].upper()}{short[1:]}.".strip(),
+    )
+
+
+def _flaky_proof(provoked: Provoked, clean: Clean) -> FlakyProof:
+    wavering, provocation = provoked.wavering, provoked.bench.provocation
+    under = provocation.conditions
+    return FlakyProof(
+        cause=wavering.proof.cause.value,
+        detail=wavering.proof.detail,
+        tests=provocation.selection((wavering.test,)),
+        repeat=under.repeat,
+        hash_seed=under.hash_seed,
+        zone=under.zone,
+        clock=under.clock,
+        threads=under.threads,
+        open_files=under.open_files,
+        workers=under.workers,
+        also=in_words(under),
+        before=wavering.before,
+        after=clean.provoked,
+        ordinary_before=wavering.ordinary,
+        ordinary_after=clean.ordinary,
+        scope=clean.scope,
+        whole=clean.whole,
+    )
+
+
 def _passed(case: TestCase | None) -> bool:
     return case is not None and case.outcome is Outcome.PASSED
 
@@ -242,7 +278,3 @@ def _not_tried(wavering: Wavering, outcome: RunOutcome, reason: StopReason | Non
         "" if known is None else known.exception,
         "" if known is None else known.message,
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."

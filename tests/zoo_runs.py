@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tests import repositories
 from tests.fakes import MemoryRecorder
 
 ZOO = Path(__file__).parent / "zoo"
-_LEAN = ("python", "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:playwright", "-p", "no:anyio")
+LEAN = ("python", "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:playwright", "-p", "no:anyio")
 """Plugins of our own development environment that a small project would not have: importing them takes a second a run."""
 
 
@@ -51,19 +51,30 @@ def truths() -> Mapping[str, Mapping[TestId, Truth]]:
     }
 
 
-@contextmanager
-def zoo_lab(name: str, *, minutes: float = 10.0, most_runs: int = 2_000) -> Iterator[BenchLab]:
+def zoo_files(name: str) -> dict[str, bytes | str]:
+    """The project's files by path."""
+    return {
+        path.relative_to(ZOO / name).as_posix(): path.read_bytes()
+        for path in sorted((ZOO / name).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def zoo_lab(name: str, *, minutes: float = 10.0, most_runs: int = 2_000) -> AbstractContextManager[BenchLab]:
     """A lab on the project, its suite run once."""
+    return lab_of(name, zoo_files(name), minutes=minutes, most_runs=most_runs)
+
+
+@contextmanager
+def lab_of(
+    name: str, files: Mapping[str, bytes | str], *, minutes: float = 10.0, most_runs: int = 2_000
+) -> Iterator[BenchLab]:
+    """The same on any files."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         root = Path(folder)
-        files = {
-            path.relative_to(ZOO / name).as_posix(): path.read_bytes()
-            for path in sorted((ZOO / name).rglob("*"))
-            if path.is_file() and path.suffix != ".pyc"
-        }
         repository = Repository.open(repositories.make(root / "project", files), root / "scratch")
         ends = time.monotonic() + minutes * 60
-        suite = SuiteSettings(interpreter=sys.executable, test=_LEAN)
+        suite = SuiteSettings(interpreter=sys.executable, test=LEAN)
         toolchain = PythonToolchain(suite)
         checkout = repository.checkout("HEAD")
         with ProcessSandbox(root / "boxes").set_up(SetUp(""), checkout.path, Limits()) as environment:

@@ -10,6 +10,7 @@ from itertools import islice
 from bot.evidence.types import Outcome
 from bot.publish.context import PublishContext, circumstances, evidence_kept, origin, try_locally, what_starts
 from bot.publish.diff import diff_stats
+from bot.publish.flaky_proof import check_it, counted
 from bot.publish.look_first import look_first
 from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, one_line, title
 from bot.publish.words import GATES, duration, money, outcome_words, plural, reason_words, spent, status_words
@@ -156,7 +157,8 @@ class _Body:
         with_what = f" with {code(repair.exception)}" if repair.exception else ""
         message = f": {code(repair.failure_message, self._cell)}" if repair.failure_message else ""
         where = f" (base commit {code(result.commit[:12])})" if result.commit else ""
-        return f"Failing: {names}{more}{with_what}{message}{where}."
+        kind = "Failing" if repair.flaky is None else "Failing sometimes"
+        return f"{kind}: {names}{more}{with_what}{message}{where}."
 
     def _changes(self, patch: str) -> list[str]:
         stats = diff_stats(patch)
@@ -168,6 +170,13 @@ class _Body:
         return [*parts, _fold(f"The diff ({plural(patch.count(chr(10)), 'line')})", block)]
 
     def _proof(self, repair: RepairResult) -> str:
+        if repair.flaky is None:
+            return self._proven_by(repair)
+        table = counted(repair.flaky, self._cell)
+        back = "With the fix taken back it failed again under the same provocation."
+        return f"{table}\n\n{back} {self._proven_by(repair)}"
+
+    def _proven_by(self, repair: RepairResult) -> str:
         new = repair.new_test
         if new is None:
             why = f" No new test: {markdown(bounded(repair.why_no_test, self._prose))}" if repair.why_no_test else ""
@@ -241,6 +250,9 @@ class _Body:
     def _check(self, result: Result) -> list[str]:
         if result.patch is None:
             return []
+        if any(repair.flaky is not None for repair in result.repairs):
+            branch = "" if self._context is None else self._context.branch
+            return ["## Check it on your machine", *check_it(result, branch)]
         ids = [each.node_id for repair in result.repairs for each in (*repair.targets, *repair.new_tests)]
         if self._context is not None and self._context.branch:
             return [

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from bot.ports import Clock, EventKind, JsonValue
 from bot.publish.diff import LineKind, diff_lines
+from bot.publish.flaky_proof import provoking
 from bot.publish.progress import Progress, mark
 from bot.publish.untrusted import bounded, log, one_line
 from bot.publish.words import duration, outcome_words, plural, reason_words, spent
@@ -186,6 +187,8 @@ def _repair(repair: RepairResult, result: Result) -> Iterable[RenderableType]:
     if repair.patch is not None:
         yield _diff(repair.patch)
         yield _proof(repair)
+        if repair.flaky is not None and (command := provoking(repair.flaky)):
+            yield _labelled("Provoke it with  ", log(command))
     if repair.gates:
         yield _gates(repair.gates)
     if repair.before is not None:

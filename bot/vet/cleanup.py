@@ -1,15 +1,32 @@
-"""A polluting test with what puts its changes back taken out: what is left has to be the test as it was."""
+"""What an existing test may gain where a test is flaky: a polluter puts its changes back, a brittle one sets up itself.
+
+With the gain taken out, what is left has to be the test as it was.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
 
-from bot.vet.syntax import Function, bound_names, dotted, shape
+from bot.vet.syntax import Function, bound_names, dotted, shape, without_docstring
 
 _FIXTURE = "monkeypatch"
 _COPIES = frozenset({"dict", "list", "set", "copy", "deepcopy", "copy.copy", "copy.deepcopy"})
 _RESTORING = frozenset({"update", "extend"})
+_EXPECTING = (
+    "assert",
+    "expect",
+    "raises",
+    "warns",
+    "fail",
+    "approx",
+    "skip",
+    "xfail",
+    "exit",
+    "mock",
+    "patch",
+    "monkeypatch",
+)
 _CLEARING = (
     "clear",
     "reset",
@@ -30,7 +47,45 @@ def only_puts_back(before: Function, after: Function) -> bool:
     `try … finally` around its body with what was saved before it under names that the test does not have."""
     known = {argument.arg for argument in before.args.args}
     taken = {node.id for node in ast.walk(before) if isinstance(node, ast.Name)} | known
-    gained = [each for each in after.args.args if each.arg == _FIXTURE and each.arg not in known]
+    return _same_head(before, after, {_FIXTURE}) and list(map(shape, _without(after.body, taken))) == list(
+        map(shape, before.body)
+    )
+
+
+def only_sets_up(before: Function, after: Function, setters: Sequence[Function]) -> bool:
+    """Whether `after` is `before` but for the set-up of the setters, one after the other at its beginning, and the
+    fixtures that these ask for."""
+    gain = [shape(each) for setter in setters for each in set_up_of(setter)]
+    known = {argument.arg for argument in before.args.args}
+    asked = {argument.arg for setter in setters for argument in setter.args.args} - known
+    old = list(map(shape, without_docstring(before.body)))
+    return (
+        bool(gain)
+        and _same_head(before, after, asked)
+        and list(map(shape, without_docstring(after.body))) == [*gain, *old]
+        and not {name for setter in setters for each in set_up_of(setter) for name in bound_names(each)}
+        & ({node.id for node in ast.walk(before) if isinstance(node, ast.Name)} | known)
+    )
+
+
+def set_up_of(setter: Function) -> Sequence[ast.stmt]:
+    """What a test does before it first expects anything; () where it begins with that or goes round it."""
+    body = without_docstring(setter.body)
+    count = next((number for number, each in enumerate(body) if _expects_or_ends(each)), len(body))
+    return tuple(body[:count])
+
+
+def _expects_or_ends(statement: ast.stmt) -> bool:
+    if not isinstance(statement, (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Import, ast.ImportFrom)):
+        return True
+    words = (dotted(node).lower() for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return any(part.startswith(_EXPECTING) for word in words for part in word.split("."))
+
+
+def _same_head(before: Function, after: Function, may_gain: Collection[str]) -> bool:
+    """Whether only parameters of these names are new."""
+    known = {argument.arg for argument in before.args.args}
+    gained = [each for each in after.args.args if each.arg in may_gain and each.arg not in known]
     kept = ast.arguments(
         posonlyargs=after.args.posonlyargs,
         args=[each for each in after.args.args if each not in gained],
@@ -40,13 +95,12 @@ def only_puts_back(before: Function, after: Function) -> bool:
         kwarg=after.args.kwarg,
         defaults=after.args.defaults,
     )
-    same_head = (
+    return (
         type(before) is type(after)
         and shape(kept) == shape(before.args)
         and (before.returns and shape(before.returns)) == (after.returns and shape(after.returns))
         and list(map(shape, before.decorator_list)) == list(map(shape, after.decorator_list))
     )
-    return same_head and list(map(shape, _without(after.body, taken))) == list(map(shape, before.body))
 
 
 def _without(body: Sequence[ast.stmt], taken: Collection[str]) -> list[ast.stmt]:

@@ -32,7 +32,9 @@ class Flake:
     """What is known of targets that fail only sometimes: their repair may not hide the failure (rules/flaky_masking).
 
     polluters: tests that leave behind what the targets fail of; what puts things back may be added to these. A test
-    that fails when it is run twice is a polluter of its own.
+    that fails when it is run twice is a polluter of its own. setters: tests that set up what the targets need; their
+    set-up may be done by the targets too, which a person looks at.
     """
 
     polluters: tuple[TestId, ...] = ()
+    setters: tuple[TestId, ...] = ()

@@ -143,7 +143,7 @@ def provoke(
         ),
     )
     cluster = Cluster(base.failures[0].fingerprint, base.failures)
-    judged = Case(cluster, base, protect, is_project, Flake(wavering.polluters))
+    judged = Case(cluster, base, protect, is_project, Flake(wavering.polluters, wavering.proof.setters))
     strict = ProvokedBench(bench, provocation, known, failing)
     return Provoked(wavering, strict, judged, described(seen[0], is_project))
 

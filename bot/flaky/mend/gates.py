@@ -56,31 +56,42 @@ def wanted_runs(provoked: Provoked, care: Care) -> tuple[int, int]:
     return clean_runs_to_prove(wavering.before), ordinary
 
 
-def further(provoked: Provoked, care: Care, verdict: Plausible, record: Callable[[Gate], None]) -> Plausible | Failing:
-    """Gates `clean` and `reverted` for a patch that passed all others."""
+class Proving:
+    """Implements `repair.Further`: gates `clean` and `reverted` for a patch that passed all others.
 
-    def gate(name: GateName, status: GateStatus, evidence: str, *runs: RunResult) -> Gate:
-        made = Gate(name, status, evidence, tuple(run.run_id for run in runs), verdict.patch.sha256)
-        record(made)
-        return made
+    clean: what was counted of the latest patch that came so far, None before the first.
+    """
 
-    def fail(name: GateName, message: str, runs: tuple[RunResult, ...], gates: tuple[Gate, ...]) -> Failing:
-        failed = gate(name, GateStatus.FAILED, message, *runs)
-        output = head_tail(runs[-1].execution.output, _OUTPUT) if runs else ""
-        return Failing(message, verdict.applied, (*gates, failed), None, output)
+    def __init__(self, provoked: Provoked, care: Care) -> None:
+        self._provoked = provoked
+        self._care = care
+        self.clean: Clean | None = None
 
-    clean = count(provoked, care, verdict.applied)
-    if clean.problem:
-        return fail(GateName.CLEAN, clean.problem, clean.runs, verdict.gates)
-    status = GateStatus.PASSED if clean.whole else GateStatus.REVIEW
-    gates = (*verdict.gates, gate(GateName.CLEAN, status, told(provoked, clean), *clean.runs))
-    back, runs = _reverted(provoked, verdict.applied)
-    if back:
-        return fail(GateName.REVERTED, back, runs, gates)
-    evidence = f"without the fix it failed again under the same provocation, as before, in run {len(runs)}"
-    gates = (*gates, gate(GateName.REVERTED, GateStatus.PASSED, evidence, *runs))
-    grade = verdict.grade if clean.whole else max(verdict.grade, Grade.REVIEW)
-    return replace(verdict, gates=gates, grade=grade)
+    def __call__(self, verdict: Plausible, record: Callable[[Gate], None]) -> Plausible | Failing:
+        provoked = self._provoked
+
+        def gate(name: GateName, status: GateStatus, evidence: str, *runs: RunResult) -> Gate:
+            made = Gate(name, status, evidence, tuple(run.run_id for run in runs), verdict.patch.sha256)
+            record(made)
+            return made
+
+        def fail(name: GateName, message: str, runs: tuple[RunResult, ...], gates: tuple[Gate, ...]) -> Failing:
+            failed = gate(name, GateStatus.FAILED, message, *runs)
+            output = head_tail(runs[-1].execution.output, _OUTPUT) if runs else ""
+            return Failing(message, verdict.applied, (*gates, failed), None, output)
+
+        self.clean = clean = count(provoked, self._care, verdict.applied)
+        if clean.problem:
+            return fail(GateName.CLEAN, clean.problem, clean.runs, verdict.gates)
+        status = GateStatus.PASSED if clean.whole else GateStatus.REVIEW
+        gates = (*verdict.gates, gate(GateName.CLEAN, status, told(provoked, clean), *clean.runs))
+        back, runs = _reverted(provoked, verdict.applied)
+        if back:
+            return fail(GateName.REVERTED, back, runs, gates)
+        evidence = f"without the fix it failed again under the same provocation, as before, in run {len(runs)}"
+        gates = (*gates, gate(GateName.REVERTED, GateStatus.PASSED, evidence, *runs))
+        grade = verdict.grade if clean.whole else max(verdict.grade, Grade.REVIEW)
+        return replace(verdict, gates=gates, grade=grade)
 
 
 def count(provoked: Provoked, care: Care, applied: Applied) -> Clean:
@@ -133,11 +144,14 @@ def told(provoked: Provoked, clean: Clean) -> str:
         f"and {clean.provoked.failures} of {clean.provoked.runs} after; in ordinary runs {ordinary.failures} of "
         f"{ordinary.runs} before and {clean.ordinary.failures} of {clean.ordinary.runs} after ({clean.scope}){bound}"
     )
-    if clean.whole:
-        return text
+    return text if clean.whole else f"{text}; {missing(clean)}"
+
+
+def missing(clean: Clean) -> str:
+    """What is not proven where the time was over."""
     return (
-        f"{text}; the time was over before the {clean.wanted[0]} and {clean.wanted[1]} clean runs that prove it: it is "
-        "likely, and not proven, that the failure is gone"
+        f"the time was over before the {clean.wanted[0]} clean runs under the provocation and the {clean.wanted[1]} "
+        "ordinary ones that prove it: it is likely, and not proven, that the failure is gone"
     )
 
 

@@ -155,3 +155,34 @@ def with_case(report: TestReport, case: TestCase) -> TestReport:
         return TestReport((*report, case), report.problems)
     cases = (case if each.id == case.id and not each.outcome.is_failure else each for each in report)
     return TestReport(tuple(cases), report.problems)
+
+
+def in_words(conditions: Conditions) -> tuple[str, ...]:
+    """What brings the conditions about beside variables, the clock, limits and workers: for somebody at a terminal."""
+    told = []
+    if conditions.random_seed is not None:
+        seed = conditions.random_seed
+        told.append(
+            f"the random generators seeded with {seed} before the test (pytest-randomly: --randomly-seed={seed})"
+        )
+    if conditions.cpu_share < 1:
+        told.append(f"{conditions.cpu_share:.0%} of a processor (in a container: --cpus {conditions.cpu_share:g})")
+    if conditions.load:
+        told.append(f"{conditions.load} busy processes beside it")
+    if conditions.one_core:
+        told.append("a single core (before the command: taskset -c 0)")
+    if conditions.offline:
+        told.append("no network but loopback")
+    if conditions.network:
+        told.append("a network")
+    if conditions.fresh_home:
+        told.append("HOME and TMPDIR set to new and empty folders")
+    if conditions.ports:
+        told.append(f"another program that listens on 127.0.0.1, port {', '.join(map(str, conditions.ports))}")
+    if conditions.directory_order:
+        told.append(f"os.listdir and its relatives that answer in {conditions.directory_order} order")
+    if conditions.thread_turns in ("often", "lines"):
+        told.append("threads that take turns as often as they can (sys.setswitchinterval(1e-6))")
+    if conditions.neighbours:
+        told.append(f"{conditions.neighbours} processes that run other tests of the suite over and over beside it")
+    return tuple(told)

@@ -40,6 +40,8 @@ def check(subject: Subject) -> Iterator[Objection]:
     for file in subject.files():
         if file.path in victims and file.existed:
             message = f"{file.path} holds the victim: what fails sometimes is repaired where the cause is"
+            if subject.flake.setters:
+                message = f"{file.path} holds the test itself: is the set-up that it lacks its own, or the product's?"
             yield Objection(NAME, file.path, message, Grade.REVIEW)
         if file.is_python and file.after is not None and file.path not in subject.new_tests:
             yield from _calls(file)

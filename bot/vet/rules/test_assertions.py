@@ -6,10 +6,11 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bot.vet.cleanup import only_puts_back
+from bot.evidence.types import TestId
+from bot.vet.cleanup import only_puts_back, only_sets_up
 from bot.vet.rules.test_removal import is_test_name
 from bot.vet.subject import CODE, EditedFile, Subject
-from bot.vet.syntax import Function, dotted, functions, literals, shape, without_docstring
+from bot.vet.syntax import Function, dotted, function_of, functions, literals, parse, shape, without_docstring
 from bot.vet.types import Grade, Objection
 
 NAME = "test_assertions"
@@ -29,18 +30,35 @@ def check(subject: Subject) -> Iterator[Objection]:
         if file.is_python:
             after = functions(file.tree_after)
             for name, function in functions(file.tree_before).items():
-                if name in after and not _put_back(subject, file.path, name, function, after[name]):
+                if name in after and not _allowed_gain(subject, file.path, name, function, after[name]):
                     yield from _function(file, name, function, after[name])
         elif CODE.fullmatch(file.path):
             yield from _lines(file)
 
 
-def _put_back(subject: Subject, path: str, name: str, before: Function, after: Function) -> bool:
-    """A test that pollutes a flaky one may gain what takes its changes back."""
-    polluters = () if subject.flake is None else subject.flake.polluters
-    last = name.rpartition(".")[2]
-    named = any(test.file == path and test.name.partition("[")[0] == last for test in polluters)
-    return named and only_puts_back(before, after)
+def _allowed_gain(subject: Subject, path: str, name: str, before: Function, after: Function) -> bool:
+    """A test that pollutes a flaky one may gain what takes its changes back; one that is flaky for want of a set-up,
+    that set-up."""
+    flake, last = subject.flake, name.rpartition(".")[2]
+    if flake is None:
+        return False
+
+    def among(tests: Sequence[TestId]) -> bool:
+        return any(test.file == path and test.name.partition("[")[0] == last for test in tests)
+
+    if among(flake.polluters) and only_puts_back(before, after):
+        return True
+    if not among(subject.targets):
+        return False
+    setters = [_at_base(subject, test) for test in flake.setters]
+    known = [each for each in setters if each is not None]
+    return len(known) == len(setters) and only_sets_up(before, after, known)
+
+
+def _at_base(subject: Subject, test: TestId) -> Function | None:
+    content = subject.read(test.file)
+    tree = None if content is None else parse(content.decode("utf-8", "replace"))
+    return None if tree is None else function_of(tree, test.name.partition("[")[0])
 
 
 def _function(file: EditedFile, name: str, before: Function, after: Function) -> Iterator[Objection]:
