@@ -105,3 +105,54 @@ def test_the_action_declares_what_is_read() -> None:
         assert mode in action["inputs"]["mode"]["description"]
     for engine in ENGINES:
         assert engine in action["inputs"]["engine"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shard", "shards"),
+    [
+        ("", 1, None),
+        ("1", 1, 1),
+        ("3", 1, 3),
+        ("20", 1, 20),
+        ("1/1", 1, 1),
+        ("2/3", 2, 3),
+        ("20/20", 20, 20),
+        (" 2/3 ", 2, 3),
+    ],
+)
+def test_a_shard_is_how_many_there_are_or_which_of_them(given: str, shard: int, shards: int | None) -> None:
+    _, inputs = read_action(RUN | {"INPUT_SHARD": given})
+    assert (inputs.shard, inputs.shards) == (shard, shards)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("0", "21", "100", "-1", "+2", "1.0", "1e1", "01", "0x2", "two", "true", "[1]", "\u0663", "\u00b2"),
+        *(
+            "0/2",
+            "3/2",
+            "1/21",
+            "21/21",
+            "1/0",
+            "1/",
+            "/2",
+            "1/2/3",
+            "1 / 2",
+            "1\\2",
+            "-1/2",
+            "1/-2",
+            "1,2",
+            "1/2\n3/4",
+        ),
+        *("9" * 5_000, "1/" + "9" * 5_000, "::error::x", "${{ matrix.shard }}"),
+    ],
+    ids=lambda given: ascii(given[:20]),
+)
+def test_a_shard_that_is_none_is_said_and_never_guessed(given: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_action(RUN | {"INPUT_SHARD": given})
+    assert "input shard is" in str(told.value)
+    assert "from 1 to 20" in str(told.value)
+    assert len(str(told.value)) < 400
+    assert "\n" not in str(told.value)
