@@ -30,14 +30,16 @@ from tests.model_server import ModelServer
 ZOO = Path(__file__).parents[1] / "zoo"
 
 
-# Under this import no template knows the module, so that the model has to be asked.
+# No template writes into a test with defaults and a text over several lines, so that the model has to be asked.
 ADMIN = """\
 from shop.rates import load, rate
 
 
-def test_a_table_can_be_loaded():
-    load({"EUR": 1.0, "USD": 2.0})
-    assert rate("USD") == 2.0
+def test_a_table_can_be_loaded(dollars=2.0):
+    said = '''
+    the dollar as it was loaded'''
+    load({"EUR": 1.0, "USD": dollars})
+    assert rate("USD") == 2.0, said
 """
 POUNDS = ("tests/test_basket.py::test_pounds", Cause.VICTIM, ("tests/test_admin.py::test_a_table_can_be_loaded",))
 
@@ -105,6 +107,10 @@ def test_repaired_by_template(
     (repair,) = result.repairs
     assert repair.outcome is RunOutcome.REPAIRED, (repair.message, [each.message for each in repair.attempts])
     assert says in (result.patch or "")
+    proof = repair.flaky
+    assert proof is not None
+    assert (proof.before, proof.after, proof.ordinary_after) == (Counts(10, 10), Counts(2), Counts(2))
+    assert "fail" not in repair.risks
     clean, reverted = repair.gates[-2:]
     assert (clean.name.value, reverted.name.value) == ("clean", "reverted")
     assert "10 of 10 times before and 0 of 2 after" in clean.evidence
@@ -145,7 +151,7 @@ MASKS = {
     ),
     "skip": ("tests/test_basket.py", "def test_pounds():\n", "def test_pounds():\n    pytest.skip('flaky')\n"),
     "looser": ("tests/test_basket.py", "== 85.0", "> 0"),
-    "weaker polluter": ("tests/test_admin.py", '    load({"EUR": 1.0, "USD": 2.0})\n', ""),
+    "weaker polluter": ("tests/test_admin.py", '    load({"EUR": 1.0, "USD": dollars})\n', ""),
 }
 
 
@@ -176,10 +182,12 @@ from shop import rates
 from shop.rates import load, rate
 
 
-def test_a_table_can_be_loaded(monkeypatch):
+def test_a_table_can_be_loaded(monkeypatch, dollars=2.0):
     monkeypatch.setattr(rates, "_rates", dict(rates._rates))
-    load({"EUR": 1.0, "USD": 2.0})
-    assert rate("USD") == 2.0
+    said = '''
+    the dollar as it was loaded'''
+    load({"EUR": 1.0, "USD": dollars})
+    assert rate("USD") == 2.0, said
 """
 
 
