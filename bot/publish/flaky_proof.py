@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.flaky.statistics import upper_bound
 from bot.flaky.types import Counts
+from bot.publish.flaky_words import percent
 from bot.publish.untrusted import cell, code, fence, markdown, one_line
 from bot.result import FlakyProof, RepairResult, Result
 
@@ -23,7 +24,7 @@ _TWICE = "import sys, pytest; sys.exit(max(pytest.main(sys.argv[1:]) for _ in ra
 def counted(proof: FlakyProof, width: int) -> str:
     """Markdown: one row a way of running, before the fix and after it."""
     after = proof.ordinary_after
-    bound = f"; so in at most {upper_bound(after):.1%} of them, with 95 % certainty" if _clean(after) else ""
+    bound = f", so at most {percent(upper_bound(after))} of them (95 %)" if _clean(after) else ""
     lines = [
         "| Runs | Before the fix | After it |",
         "| --- | --- | --- |",
