@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bot.ports import TokenKind
-from bot.setup.files import SETTINGS_PATH, WORKFLOW_PATH
+from bot.setup.files import SETTINGS_PATH, TRIAGE_PATH, WORKFLOW_PATH
 from bot.setup.pins import ACTION_REPOSITORY, TAG
 from tests.command_line import grokfix, text
 from tests.github_server import GitHubServer
@@ -116,6 +116,33 @@ def test_outside_a_repository(tmp_path: Path) -> None:
     done = grokfix("init", cwd=tmp_path, environment=NO_TOKEN)
     assert done.exit_code == 2
     assert "not inside a git repository" in text(done)
+
+
+@pytest.mark.parametrize(("arguments", "shards"), [((), "2"), (("--shards", "1"), "1"), (("--shards", "20"), "20")])
+def test_the_workflow_of_the_nights_and_its_shards(tmp_path: Path, arguments: tuple[str, ...], shards: str) -> None:
+    root = make(tmp_path / "shop", {"README.md": ""})
+    done = grokfix("init", "--triage", *arguments, cwd=root, environment=NO_TOKEN)
+    assert done.exit_code == 0, text(done)
+    assert written(root) == {SETTINGS_PATH, TRIAGE_PATH}
+    jobs = yaml.safe_load((root / TRIAGE_PATH).read_text(encoding="utf-8"))["jobs"]
+    assert jobs["claim"]["steps"][0]["with"]["shard"] == shards
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--triage", "--shards", "21"), "--shards 21: a night is divided among 1 to 20 jobs"),
+        (("--triage", "--shards", "0"), "'0' is not a whole number from 1"),
+        (("--triage", "--shards", "1.5"), "'1.5' is not a whole number from 1"),
+        (("--triage", "--shards", "1/2"), "'1/2' is not a whole number from 1"),
+        (("--shards", "2"), "belongs to `grokfix init --triage`"),
+    ],
+)
+def test_shards_that_cannot_be(root: Path, arguments: tuple[str, ...], says: str) -> None:
+    done = grokfix("init", *arguments, cwd=root, environment=NO_TOKEN)
+    assert done.exit_code == 2
+    assert says in text(done)
+    assert written(root) == {*CI}
 
 
 def test_a_workflow_by_name(tmp_path: Path) -> None:
