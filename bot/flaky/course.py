@@ -13,7 +13,7 @@ from bot.flaky.ledger import Counter, is_infrastructure
 from bot.flaky.statistics import wilson
 from bot.flaky.types import Counts, Failed, Interval, RunRecord, RunSource, StateChange
 
-NEWEST = 5
+NEWEST = 3
 """Failed runs that are kept of a test."""
 _REMEMBERED = 256  # orders of tests that are recognised without looking into them
 _FEW = 8  # failures of one run whose places are sought one by one

@@ -1,8 +1,14 @@
 "use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
+// triage.json as it is: a line a test. What the table sorts and filters by stands at a line's beginning; the rest of it is
+// read where it is shown. No string in JSON can hold the key at which a line is parted: its quotes would be escaped.
+const lines = document.getElementById("data").textContent.split("\n");
 const main = document.querySelector("main");
-const silent = { verdict: "stable", reason: "nothing tonight", runs: 0, failures: 0, minutes_lost_a_week: null, cause: null, what_to_do: "" };
-const tests = [...data.tests, ...data.silent.map((each) => ({ ...silent, ...each }))];
+const isRow = (line) => line.startsWith("    ");
+const rows = lines.filter(isRow).map((line) => line.endsWith(",") ? line.slice(0, -1) : line);
+const data = JSON.parse(lines.filter((line) => !isRow(line)).join(""));
+const silent = { verdict: "stable", cause: null, runs: 0, failures: 0, minutes_lost_a_week: null, cluster: "", reason: "nothing speaks against it now", what_to_do: "" };
+const heads = JSON.parse(`[${rows.map((row) => `${row.slice(0, row.indexOf(',"steps":'))}}`).join()}]`).map((head) => "verdict" in head ? head : { ...silent, ...head });
+const whole = (index) => ({ ...heads[index], ...JSON.parse(rows[index]) });
 
 const make = (tag, content = "", name = "") => {
   const node = document.createElement(tag);
@@ -13,7 +19,8 @@ const make = (tag, content = "", name = "") => {
 const link = (text, hash) => { const node = make("a", text); node.href = hash; return node; };
 const counted = (each) => `${each.failures} of ${each.runs}`;
 const percent = (rate) => rate <= 0 ? "0" : rate >= 0.0995 ? (100 * rate).toFixed(0) : rate >= 0.0005 ? (100 * rate).toFixed(1) : "< 0.1";
-const range = (each) => each.runs ? `${percent(each.interval.low)} to ${percent(each.interval.high)} %` : "";
+const between = ({ low, high }) => `${percent(low)} to ${percent(high)} %`;
+const range = (each) => each.runs ? between(each.interval) : "";
 const commit = (sha) => sha.slice(0, 12);
 const shown = (state, until) => state === "quarantined" ? `quarantined ${until ? `until ${until}` : "without a date"}` : state ?? "";
 const state = (each) => shown(each.state, each.steps.at(-1)?.until);
@@ -38,18 +45,23 @@ function byDate(weeks) {
   return all;
 }
 
-// Heading, what is shown, what it is sorted by where that differs, class.
+// Heading, what is shown of a whole test, what its head is sorted by (null: nothing), class.
 const columns = [
-  ["test", (each) => each.id],
-  ["is", (each) => each.verdict],
-  ["failed", (each) => each.runs ? counted(each) : "", (each) => each.runs ? each.failures / each.runs : -1, "number"],
-  ["rate, 95 %", range, (each) => each.runs ? each.interval.low : -1, "number"],
-  ["last weeks", trend, (each) => each.weeks.length ? each.weeks.at(-1).failures / each.weeks.at(-1).runs : -1, "trend"],
-  ["min lost a week", (each) => each.minutes_lost_a_week ?? "", (each) => each.minutes_lost_a_week ?? -1, "number"],
-  ["cause", (each) => each.cause ?? ""],
-  ["state", state],
+  ["test", null, (head) => head.id],
+  ["is", (each) => each.verdict, (head) => head.verdict],
+  ["failed", (each) => each.runs ? counted(each) : "", (head) => head.runs ? head.failures / head.runs : -1, "number"],
+  ["rate, 95 %", range, (head) => head.runs ? head.interval.low : -1, "number"],
+  ["last weeks", trend, null, "trend"],
+  ["min lost a week", (each) => String(each.minutes_lost_a_week ?? ""), (head) => head.minutes_lost_a_week ?? -1, "number"],
+  ["cause", (each) => each.cause ?? "", (head) => head.cause ?? ""],
+  ["state", state, (head) => head.state ?? ""],
 ];
 let sorted = 5, down = true, wanted = "", most = 500;
+
+function row(index) {
+  const each = whole(index);
+  return make("tr", columns.map(([, text,, name]) => make("td", text ? text(each) : link(each.id, `#${index}`), name)));
+}
 
 function table() {
   const search = make("input");
@@ -57,36 +69,33 @@ function table() {
   search.placeholder = "Filter by name, verdict, cause, state, owner";
   search.setAttribute("aria-label", search.placeholder);
   search.value = wanted;
-  const list = make("table"), head = make("tr"), body = make("tbody"), more = make("button"), none = make("p");
-  columns.forEach(([name], index) => {
-    const cell = make("th"), button = make("button", name);
+  const list = make("table"), titles = make("tr"), body = make("tbody"), more = make("button"), none = make("p");
+  columns.forEach(([name,, value], index) => {
+    const button = make("button", name);
     button.type = "button";
-    button.addEventListener("click", () => { down = sorted === index ? !down : index > 1 && index < 6; sorted = index; fill(); });
-    cell.append(button);
-    head.append(cell);
+    button.addEventListener("click", () => { down = sorted === index ? !down : typeof value(heads[0]) === "number"; sorted = index; fill(); });
+    titles.append(make("th", value ? button : name));
   });
   const fill = () => {
-    const [, text, value = text] = columns[sorted];
-    const words = wanted.toLowerCase().split(/\s+/);
-    const order = tests.map((each, index) => [value(each), index]).filter(([, index]) => {
-      const each = tests[index], all = `${each.id} ${each.verdict} ${each.cause ?? ""} ${each.state ?? ""} ${each.owners.join(" ")}`.toLowerCase();
+    const value = columns[sorted][2], words = wanted.toLowerCase().split(/\s+/);
+    const order = heads.map((head, index) => [value(head), index]).filter(([, index]) => {
+      const head = heads[index], all = `${head.id} ${head.verdict} ${head.cause ?? ""} ${head.state ?? ""} ${head.owners.join(" ")}`.toLowerCase();
       return words.every((word) => all.includes(word));
     }).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
-    [...head.children].forEach((cell, index) => cell.setAttribute("aria-sort", index !== sorted ? "none" : down ? "descending" : "ascending"));
+    [...titles.children].forEach((cell, index) => cell.setAttribute("aria-sort", index !== sorted ? "none" : down ? "descending" : "ascending"));
     more.hidden = order.length <= most;
     more.textContent = `Show all ${order.length}`;
     list.hidden = !order.length;
     none.hidden = Boolean(order.length);
-    none.textContent = tests.length ? "No test is like that." : "No test is flaky, broken or suspected.";
-    body.replaceChildren(...order.slice(0, most).map(([, index]) => make("tr", columns.map(([, text,, name], column) =>
-      make("td", column ? String(text(tests[index])) : link(tests[index].id, `#${index}`), name)))));
+    none.textContent = heads.length ? "No test is like that." : "No test is flaky, broken or suspected.";
+    body.replaceChildren(...order.slice(0, most).map(([, index]) => row(index)));
   };
   search.addEventListener("input", () => { wanted = search.value; fill(); });
   more.type = "button";
   more.addEventListener("click", () => { most = Infinity; fill(); });
-  list.append(make("thead", head), body);
+  list.append(make("thead", titles), body);
   fill();
-  main.replaceChildren(...about(), ...(tests.length ? [search] : []), list, none, more);
+  main.replaceChildren(...about(), ...(heads.length ? [search] : []), list, none, more);
 }
 
 function about() {
@@ -113,7 +122,7 @@ function chart(weeks) {
   svg.setAttribute("viewBox", "0 0 640 190");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", "Rate of failures by week with its 95 % interval; the numbers follow");
-  const all = byDate(weeks), highest = Math.max(...weeks.map((week) => week.interval.high));
+  const all = byDate(weeks), highest = Math.max(...weeks.map((week) => week.high));
   const top = [0.05, 0.1, 0.2, 0.5, 1].find((limit) => limit >= highest - 1e-9) ?? 1;
   const x = (place) => 60 + 560 * (place + 0.5) / all.length, y = (rate) => 160 - 145 * rate / top;
   for (const part of [0, 0.5, 1]) {
@@ -123,12 +132,12 @@ function chart(weeks) {
   all.forEach((week, place) => {
     if (place === 0 || place === all.length - 1) draw("text", { x: x(place), y: 182, "text-anchor": all.length === 1 ? "middle" : place ? "end" : "start" }, week.monday);
     if (!week) return;
-    draw("line", { x1: x(place), x2: x(place), y1: y(week.interval.low), y2: y(week.interval.high), class: "interval" });
+    draw("line", { x1: x(place), x2: x(place), y1: y(week.low), y2: y(week.high), class: "interval" });
     const title = document.createElementNS(space, "title");
     title.textContent = `${week.monday}: failed ${counted(week)}`;
     draw("circle", { cx: x(place), cy: y(week.failures / week.runs), r: 4 }).append(title);
   });
-  const told = make("details", [make("summary", "Numbers"), items(weeks.map((week) => `${week.monday}: failed ${counted(week)}, ${range(week)}`))]);
+  const told = make("details", [make("summary", "Numbers"), items(weeks.map((week) => `${week.monday}: failed ${counted(week)}, ${between(week)}`))]);
   return [svg, told];
 }
 
@@ -191,7 +200,7 @@ function broke(found) {
 }
 
 function page(index) {
-  const each = tests[index], back = link("All tests", "#");
+  const each = whole(index), back = link("All tests", "#");
   const nodes = [back, make("h2", each.id), make("p", [make("b", each.verdict), `: ${each.reason}.`])];
   if (each.what_to_do) nodes.push(make("p", `What to do: ${each.what_to_do}.`));
   nodes.push(facts(each));
@@ -208,7 +217,7 @@ function page(index) {
   nodes.push(...section("Newest failures", each.failed_runs.map(failed)));
   if (each.fingerprints?.length > 1) nodes.push(...section("Ways in which it fails", each.fingerprints.map((one) => `${one.failures} times ${one.fingerprint}`)));
   nodes.push(...section("States", each.steps.map((step) => `${step.date}: ${shown(step.state, step.until)}, by ${step.by}: ${step.reason}`)));
-  const others = each.cluster ? tests.flatMap((other, place) => other.cluster === each.cluster && other !== each ? [link(other.id, `#${place}`)] : []) : [];
+  const others = each.cluster ? heads.flatMap((other, place) => other.cluster === each.cluster && place !== index ? [link(other.id, `#${place}`)] : []) : [];
   nodes.push(...section("Fails together with", [...others.slice(0, 30), ...(others.length > 30 ? [`and ${others.length - 30} more`] : [])]));
   main.replaceChildren(...nodes);
   back.focus({ preventScroll: true });
@@ -218,7 +227,7 @@ function page(index) {
 let left = 0;
 function route() {
   const index = /^#\d{1,9}$/.test(location.hash) ? Number(location.hash.slice(1)) : -1;
-  if (index in tests) page(index); else { table(); scrollTo(0, left); }
+  if (index in heads) page(index); else { table(); scrollTo(0, left); }
 }
 addEventListener("scroll", () => { if (!location.hash.slice(1)) left = scrollY; });
 addEventListener("hashchange", route);

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from bot.evidence.types import TestId
 from bot.flaky.course import Course, FailedRun, Week
 from bot.flaky.quarantine import Entry
-from bot.flaky.types import Finding, Interval, Proof, Regression, Scan, State, StateChange, Tally, Trial
+from bot.flaky.statistics import wilson
+from bot.flaky.types import Counts, Finding, Interval, Proof, Regression, Scan, State, StateChange, Tally, Trial
 from bot.flaky.verdict import Triage, Verdict
 from bot.ports import JsonValue
 from bot.publish.flaky_owners import Owners
@@ -83,8 +84,7 @@ def _rows(name: str, rows: Iterable[JsonValue]) -> str:
     return f"  {_dumped(name)}: [\n{dumped}\n  ]" if dumped else f"  {_dumped(name)}: []"
 
 
-def _dumped(value: JsonValue) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dumped = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _head(triage: Triage) -> Mapping[str, JsonValue]:
@@ -109,36 +109,37 @@ def _verdict(verdict: Verdict, lists: _Lists) -> JsonValue:
     return {
         "id": _id(verdict.test),
         "verdict": verdict.kind.value,
-        "reason": one_line(verdict.reason, _TEXT),
         "cause": None if verdict.cause is None else verdict.cause.value,
-        "what_to_do": to_do(verdict),
         "runs": verdict.counts.runs,
         "failures": verdict.counts.failures,
         "interval": _interval(verdict.interval),
+        "minutes_lost_a_week": None if verdict.minutes_lost is None else round(verdict.minutes_lost, 2),
+        "cluster": one_line(verdict.cluster),
+        **_past(verdict.test, lists),
+        "reason": one_line(verdict.reason, _TEXT),
+        "what_to_do": to_do(verdict),
         "bound": round(verdict.bound, 6),
         "provoked": {"runs": tally.provoked.runs, "failures": tally.provoked.failures},
-        "minutes_lost_a_week": None if verdict.minutes_lost is None else round(verdict.minutes_lost, 2),
         "seconds": round(tally.seconds, 3),
-        "cluster": one_line(verdict.cluster),
         "introduced": one_line(verdict.introduced),
         "first_seen": day(tally.first_seen),
         "first_failed": day(tally.first_failed),
         "last_failed": day(tally.last_failed),
         "both_outcomes": _mixed(tally),
         "fingerprints": [{"fingerprint": one_line(name), "failures": count} for name, count in tally.fingerprints],
-        **_past(verdict.test, lists),
         "experiments": None if verdict.finding is None else _finding(verdict.finding),
         "regression": None if verdict.regression is None else _regression(verdict.regression),
     }
 
 
 def _past(test: TestId, lists: _Lists) -> Mapping[str, JsonValue]:
+    """Ends with what a page shows of a test alone: from `steps` on, flaky_page.js reads a line only then."""
     course, entry, owners = lists.of(test)
     return {
         "state": course.steps[-1].state.value if course.steps else None,
+        "owners": [one_line(owner) for owner in owners],
         "steps": [_step(step) for step in course.steps[-_STEPS:]],
         "quarantine": None if entry is None else _quarantine(entry),
-        "owners": [one_line(owner) for owner in owners],
         "weeks": [_week(week) for week in course.weeks],
         "failed_runs": [_failed_run(run) for run in course.failed],
     }
@@ -165,13 +166,21 @@ def _quarantine(entry: Entry) -> JsonValue:
 
 
 def _week(week: Week) -> JsonValue:
-    counts = week.counts
+    low, high = _bounds(week.counts)
     return {
         "monday": week.monday,
-        "runs": counts.runs,
-        "failures": counts.failures,
-        "interval": _interval(week.interval),
+        "runs": week.counts.runs,
+        "failures": week.counts.failures,
+        "low": low,
+        "high": high,
     }
+
+
+@lru_cache(10_000)
+def _bounds(counts: Counts) -> tuple[float, float]:
+    """Wilson's, to a hundredth of a percent; the weeks of many tests have the same few counts."""
+    given = wilson(counts)
+    return round(given.low, 4), round(given.high, 4)
 
 
 def _failed_run(run: FailedRun) -> JsonValue:

@@ -24,6 +24,8 @@ def headline(triage: Triage) -> str:
     """ "2 flaky, 1 broken, 117 stable tests" in one line."""
     counts = [(kind, sum(verdict.kind is kind for verdict in triage.verdicts)) for kind in Kind]
     told = [f"{count} {KINDS[kind]}" for kind, count in counts if count]
+    if not told and not triage.stable:
+        return "nothing is known: no test was seen to run"
     return ", ".join([*told, f"{triage.stable} stable"]) if told else f"no flaky test: {triage.stable} stable"
 
 

@@ -4,7 +4,7 @@ whoever renders them makes them harmless for the place where they go."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import date
 
 from bot.flaky.types import Cause, Counts, Interval, Proof, Trial
 from bot.flaky.verdict import Kind, Verdict
@@ -162,4 +162,7 @@ def minutes(value: float | None) -> str:
 
 def day(at: float | None) -> str:
     """ISO date in UTC, "" for none."""
-    return "" if at is None else datetime.fromtimestamp(at, UTC).date().isoformat()
+    return "" if at is None else date.fromordinal(_EPOCH + int(at // 86_400)).isoformat()
+
+
+_EPOCH = date(1970, 1, 1).toordinal()

@@ -49,6 +49,8 @@ def _visible(match: re.Match[str]) -> str:
 
 def one_line(text: str, limit: int = 200) -> str:
     """`plain` on one line, white space folded, at most `limit` characters with "…" at the end of what was cut."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     head = text[: 8 * limit + 64]
     folded = " ".join(plain(head).split())
     if len(folded) <= limit and len(head) == len(text):
