@@ -22,7 +22,7 @@ const percent = (rate) => rate <= 0 ? "0" : rate >= 0.0995 ? (100 * rate).toFixe
 const between = ({ low, high }) => `${percent(low)} to ${percent(high)} %`;
 const range = (each) => each.runs ? between(each.interval) : "";
 const commit = (sha) => sha.slice(0, 12);
-const shown = (state, until) => state === "quarantined" ? `quarantined ${until ? `until ${until}` : "without a date"}` : state ?? "";
+const shown = (state, until) => state === "quarantined" ? `quarantined ${/^\d{4}-\d\d-\d\d$/.test(until) ? `until ${until}` : "without a date"}` : state ?? "";
 const state = (each) => shown(each.state, each.steps.at(-1)?.until);
 
 // --- the table ---
@@ -52,9 +52,9 @@ const columns = [
   ["failed", (each) => each.runs ? counted(each) : "", (head) => head.runs ? head.failures / head.runs : -1, "number"],
   ["rate, 95 %", range, (head) => head.runs ? head.interval.low : -1, "number"],
   ["last weeks", trend, null, "trend"],
-  ["min lost a week", (each) => String(each.minutes_lost_a_week ?? ""), (head) => head.minutes_lost_a_week ?? -1, "number"],
+  ["min lost a week", (each) => String(each.minutes_lost_a_week ?? ""), (head) => head.minutes_lost_a_week ?? -1, "number minutes"],
   ["cause", (each) => each.cause ?? "", (head) => head.cause ?? ""],
-  ["state", state, (head) => head.state ?? ""],
+  ["state", state, (head) => head.state ?? "", "whole"],
 ];
 let sorted = 5, down = true, wanted = "", most = 500;
 
@@ -123,11 +123,11 @@ function chart(weeks) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", "Rate of failures by week with its 95 % interval; the numbers follow");
   const all = byDate(weeks), highest = Math.max(...weeks.map((week) => week.high));
-  const top = [0.05, 0.1, 0.2, 0.5, 1].find((limit) => limit >= highest - 1e-9) ?? 1;
+  const top = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1].find((limit) => limit >= highest - 1e-9) ?? 1;
   const x = (place) => 60 + 560 * (place + 0.5) / all.length, y = (rate) => 160 - 145 * rate / top;
   for (const part of [0, 0.5, 1]) {
     draw("line", { x1: 52, x2: 630, y1: y(top * part), y2: y(top * part), class: "grid" });
-    draw("text", { x: 46, y: y(top * part) + 4, "text-anchor": "end" }, `${100 * top * part} %`);
+    draw("text", { x: 46, y: y(top * part) + 4, "text-anchor": "end" }, `${Math.round(1000 * top * part) / 10} %`);
   }
   all.forEach((week, place) => {
     if (place === 0 || place === all.length - 1) draw("text", { x: x(place), y: 182, "text-anchor": all.length === 1 ? "middle" : place ? "end" : "start" }, week.monday);
@@ -169,9 +169,9 @@ function trial(each) {
 }
 
 function failed(run) {
-  const said = run.passed_on_retry ? "passed on a retry" : [run.exception, run.message].filter(Boolean).join(": ");
+  const said = [run.exception, run.message].filter(Boolean).join(": ");
   const among = run.whole ? "" : " that the report names";
-  const place = `number ${run.place} of ${run.of}${among}${run.after === null ? "" : `, after ${run.after}`}`;
+  const place = `number ${run.place} of ${run.of}${among}${run.after === null ? "" : `, after ${run.after}`}${run.passed_on_retry ? "; it passed on a retry" : ""}`;
   return [`${run.date}, ${[commit(run.commit), run.environment, run.run].filter(Boolean).join(", ")}`, make("br"), place, ...(said ? [make("br"), make("q", said)] : [])];
 }
 
@@ -206,7 +206,7 @@ function page(index) {
   nodes.push(facts(each));
   if (each.weeks.length) nodes.push(make("h3", "Rate by week"), ...chart(each.weeks));
   for (const proof of each.experiments?.proofs ?? []) {
-    nodes.push(make("h3", `Proof: ${proof.cause}`), make("p", proof.sentence), items(proof.trials.map(trial)));
+    nodes.push(make("h3", `Proof: ${proof.cause}`), make("p", `${proof.detail}.`), items(proof.trials.map(trial)));
     nodes.push(...section("Polluted by", proof.polluters), ...section("Needs", proof.setters));
   }
   const tried = each.experiments?.tried ?? [];

@@ -45,10 +45,6 @@ class Trace:
     torn: bool = False
     problems: tuple[str, ...] = ()
 
-    @property
-    def intact(self) -> bool:
-        return not self.problems
-
     def of_kind(self, kind: str) -> Iterator[Event]:
         return (event for event in self.events if event.kind == kind)
 

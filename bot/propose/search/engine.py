@@ -91,11 +91,6 @@ class SearchProposer:
         self._jobs = jobs
         self._searches: dict[str, _Search] = {}
 
-    @property
-    def total_tried(self) -> int:
-        """How many candidates have been tried so far."""
-        return sum(search.tried for search in self._searches.values())
-
     def propose(self, evidence: Evidence, attempts: tuple[Attempt, ...], bench: Bench) -> Proposal | NoProposal:
         """The next plausible candidate; continues after the last one where there were attempts."""
         key = evidence.cluster.fingerprint

@@ -37,7 +37,7 @@ def test_what_is_recorded_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     digest = write(path, "first", "zweiter: ä \u202e \x1b[31m \ud800")
     trace = read_trace(path)
-    assert trace.intact and not trace.torn and trace.broken_at is None
+    assert not trace.problems and not trace.torn and trace.broken_at is None
     assert trace.header["format"] == "grokfix-trace/1" and trace.header["version"] == "0.1.0"
     assert [event.sequence for event in trace.events] == [1, 2]
     assert [event.line for event in trace.events] == [2, 3]
@@ -136,7 +136,7 @@ def test_a_full_disk_is_said_and_leaves_whole_lines(tmp_path: Path) -> None:
     assert done.stdout.startswith("3 cannot write the trace")
     assert "first 3 events are whole" in done.stdout and "--output" in done.stdout
     trace = read_trace(path)
-    assert trace.intact and len(trace.events) == 3
+    assert not trace.problems and len(trace.events) == 3
 
 
 def test_a_full_device_at_the_start_is_infrastructure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_secrets_reach_neither_data_nor_keys_nor_header(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     with TraceFile(path, {"command": f"--key {SECRET}"}, FakeClock(), Redactor([SECRET])) as trace:
         trace.record(EventKind.TOOL_CALL, arguments={SECRET: [SECRET[:16], SECRET[16:]]})
-    assert read_trace(path).intact
+    assert not read_trace(path).problems
     text = path.read_text()
     assert not [start for start in range(len(SECRET) - 8) if SECRET[start : start + 8] in text]
 
@@ -213,7 +213,7 @@ def test_threads_may_record_together(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     result = read_trace(path)
-    assert result.intact and len(result.events) == 400
+    assert not result.problems and len(result.events) == 400
 
 
 # --- reading what is left -------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_damage_is_found_and_the_rest_is_read(
     path.write_bytes(damage(_lines(path)))
     trace = read_trace(path)
     assert (trace.broken_at, trace.torn, len(trace.events)) == (broken_at, torn, events)
-    assert not trace.intact and any(says in problem for problem in trace.problems), trace.problems
+    assert any(says in problem for problem in trace.problems), trace.problems
 
 
 HEADER = b'{"format": "grokfix-trace/1"}\n'

@@ -233,7 +233,7 @@ def test_the_page_is_inert_self_contained_and_fits(
 ) -> None:
     file = tmp_path / "trace.html"
     trace = read_trace(make(tmp_path))
-    assert trace.intact
+    assert not trace.problems
     file.write_text(render_trace(trace), "utf-8")
     said: list[str] = []
     asked: list[str] = []

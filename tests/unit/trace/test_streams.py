@@ -46,7 +46,7 @@ def joined(trace: Trace) -> str:
 def test_a_secret_over_several_events_is_never_written(tmp_path: Path, secret: str, size: int, before: int) -> None:
     text = (WORDS * 20)[:before] + " " + secret + " and on " + WORDS * 20
     trace = streamed(tmp_path / "trace.jsonl", text, size)
-    assert trace.intact
+    assert not trace.problems
     assert joined(trace) == Redactor([SECRET]).redact(text)
     raw = (tmp_path / "trace.jsonl").read_text()
     assert MARK in raw and not any(secret[at : at + 12] in raw for at in range(4, len(secret) - 12, 5))
@@ -85,7 +85,7 @@ def test_the_rest_comes_before_what_ends_the_reply_and_in_its_own_conversation(t
 
 def test_a_broken_stream_stays_in_the_trace_and_on_the_page(tmp_path: Path) -> None:
     trace = streamed(tmp_path / "trace.jsonl", "I was about to say <b>", 5, end=False)
-    assert trace.intact and joined(trace) == "I was about to say <b>"
+    assert not trace.problems and joined(trace) == "I was about to say <b>"
     page = render_trace(trace)
     assert "I was about to say &lt;b&gt;" in page and "the request failed or the run ended here" in page
 
@@ -103,7 +103,7 @@ def test_what_was_safe_survives_a_kill(tmp_path: Path) -> None:
         assert child.stdout is not None and child.stdout.readline() == b"written\n"
         os.kill(child.pid, signal.SIGKILL)
     trace = read_trace(path)
-    assert trace.intact and len(joined(trace)) > 2_800
+    assert not trace.problems and len(joined(trace)) > 2_800
 
 
 def test_streams_of_several_threads_do_not_mix(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_streams_of_several_threads_do_not_mix(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     read = read_trace(path)
-    assert read.intact
+    assert not read.problems
     for name in ("alpha", "beta"):
         own = [str(event.data["text"]) for event in read.events if event.data["conversation"] == name]
         assert "".join(own) == (name + " ") * 500 + MARK
