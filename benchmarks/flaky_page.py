@@ -1,4 +1,4 @@
-"""How long flaky.html takes, with all of 10,000 tests listed, and from a history on disk (docs/benchmarks/flaky_page.md).
+"""Seconds to flaky.html, with all of 10,000 tests listed, and from a history on disk (docs/benchmarks/flaky_page.md).
 
 python -m benchmarks.flaky_page page [--tests 10000] [--rounds 5]
 python -m benchmarks.flaky_page store [--tests 10000] [--nights 90] [--rounds 3]
@@ -238,7 +238,7 @@ def in_browser(path: Path, empty: Path, size: int, rounds: int) -> Spent:
 
         def opened() -> None:
             page.goto(path.as_uri(), wait_until="commit")
-            page.wait_for_selector(f"tbody tr:nth-child({min(size, 500)})", state="attached")
+            page.wait_for_selector(f"tbody tr:nth-child({min(size, 200)})", state="attached")
 
         def typed() -> None:
             page.locator("input").fill("")

@@ -15,8 +15,7 @@ from bot.flaky.types import Counts, Failed, Interval, RunRecord, RunSource, Stat
 
 NEWEST = 3
 """Failed runs that are kept of a test."""
-_REMEMBERED = 256  # orders of tests that are recognised without looking into them
-_FEW = 8  # failures of one run whose places are sought one by one
+_REMEMBERED = 64  # orders of tests that are recognised without looking into them
 _DAY = 86_400
 
 
@@ -84,7 +83,8 @@ class _Gathered:
         self._ran: defaultdict[str, Counter] = defaultdict(Counter)
         self._failures: defaultdict[int, dict[str, int]] = defaultdict(dict)
         self._newest: defaultdict[int, list[tuple[float, str, FailedRun]]] = defaultdict(list)
-        self._masks: dict[int, tuple[tuple[TestId, ...], int]] = {}  # by identity; the tuple is held, so its id stays
+        # By identity; the tuple is held, so that its id stays.
+        self._orders: dict[int, tuple[tuple[TestId, ...], int, Mapping[TestId, int]]] = {}
         self._mondays: dict[int, str] = {}
 
     def add(self, record: RunRecord) -> None:
@@ -95,13 +95,12 @@ class _Gathered:
             return
         monday = self._monday(record.at)
         complete = record.whole or record.source is RunSource.RERUN
+        mask, places = self._order(record.tests)
         if complete:
-            mask = self._mask(record.tests)
             for test in record.unknown & self._numbers.keys():
                 mask &= ~(1 << self._numbers[test])
             self._ran[monday].add(mask)
         bad = [test for test in dict.fromkeys((*record.failed, *record.retried)) if test in self._numbers]
-        places = {test: place for place, test in enumerate(record.tests)} if len(bad) > _FEW else {}
         for test in bad:
             number = self._numbers[test]
             if complete:
@@ -110,7 +109,7 @@ class _Gathered:
             kept = self._newest[number]
             if len(kept) == NEWEST and (record.at, record.key) < kept[0][:2]:
                 continue
-            place = places[test] if places else record.tests.index(test)
+            place = places[test]
             run = FailedRun(
                 key=record.key,
                 at=record.at,
@@ -150,20 +149,22 @@ class _Gathered:
             answer[test] = Course(weeks, tuple(harmless(run) for _, _, run in newest), tuple(steps.get(test, ())))
         return answer
 
-    def _mask(self, tests: tuple[TestId, ...]) -> int:
-        known = self._masks.get(id(tests))
+    def _order(self, tests: tuple[TestId, ...]) -> tuple[int, Mapping[TestId, int]]:
+        """Which of our tests are in it, as a mask of their numbers, and at which place (from 0) each first stands."""
+        known = self._orders.get(id(tests))
         if known is not None:
-            return known[1]
-        table = bytearray((len(self._numbers) >> 3) + 1)
-        for test in tests:
+            return known[1], known[2]
+        table, places = bytearray((len(self._numbers) >> 3) + 1), dict[TestId, int]()
+        for place, test in enumerate(tests):
             number = self._numbers.get(test)
             if number is not None:
                 table[number >> 3] |= 1 << (number & 7)
+                places.setdefault(test, place)
         mask = int.from_bytes(table, "little")
-        if len(self._masks) >= _REMEMBERED:
-            self._masks.clear()
-        self._masks[id(tests)] = (tests, mask)
-        return mask
+        if len(self._orders) >= _REMEMBERED:
+            self._orders.clear()
+        self._orders[id(tests)] = (tests, mask, places)
+        return mask, places
 
     def _monday(self, at: float) -> str:
         day = int(at // _DAY)

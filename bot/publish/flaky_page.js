@@ -8,7 +8,10 @@ const rows = lines.filter(isRow).map((line) => line.endsWith(",") ? line.slice(0
 const data = JSON.parse(lines.filter((line) => !isRow(line)).join(""));
 const silent = { verdict: "stable", cause: null, runs: 0, failures: 0, minutes_lost_a_week: null, cluster: "", reason: "nothing speaks against it now", what_to_do: "" };
 const heads = JSON.parse(`[${rows.map((row) => `${row.slice(0, row.indexOf(',"steps":'))}}`).join()}]`).map((head) => "verdict" in head ? head : { ...silent, ...head });
-const whole = (index) => ({ ...heads[index], ...JSON.parse(rows[index]) });
+const whole = (index) => {
+  const each = JSON.parse(rows[index]);
+  return { ...heads[index], ...each, weeks: each.weeks.map(([monday, runs, failures, low, high]) => ({ monday, runs, failures, low, high })) };
+};
 
 const make = (tag, content = "", name = "") => {
   const node = document.createElement(tag);
@@ -56,7 +59,7 @@ const columns = [
   ["cause", (each) => each.cause ?? "", (head) => head.cause ?? ""],
   ["state", state, (head) => head.state ?? "", "whole"],
 ];
-let sorted = 5, down = true, wanted = "", most = 500;
+let sorted = 5, down = true, wanted = "", most = 200;
 
 function row(index) {
   const each = whole(index);
@@ -101,6 +104,7 @@ function table() {
 function about() {
   const parts = [data.date, data.commit && `commit ${commit(data.commit)}`, data.environment, `${data.runs} runs in ${Math.round(data.seconds / 6) / 10} min`];
   if (data.shards.length > 1 || data.lost_shards.length) parts.push(`${data.shards.length} of ${data.shards.length + data.lost_shards.length} shards`);
+  if (data.stable) parts.push(`a stable test fails in at most ${percent(data.stable_bound)} % of its runs, as far as they show`);
   if (data.scan) parts.push(`history of ${data.scan.workflow_runs} workflow runs, ${data.scan.since} to ${data.scan.until}`);
   const warnings = [];
   if (data.scan && !data.scan.complete) warnings.push("The history could not be read whole, so nothing rests on it: " + data.scan.problems.join("; "));

@@ -117,7 +117,7 @@ def test_ten_thousand_tests_one_and_none(page: Page, tmp_path: Path) -> None:
     for name, triage, rows in (
         ("one", night(verdicts=(many[0],)), 1),
         ("none", night(verdicts=()), 0),
-        ("many", night(*many), 500),
+        ("many", night(*many), 200),
     ):
         shown(page, tmp_path / f"{name}.html", triage)
         expect(page.locator("tbody tr")).to_have_count(rows)

@@ -57,17 +57,20 @@ def test_the_order_of_records_and_repetition_do_not_matter() -> None:
 
 
 def test_the_newest_failures_tell_their_place_in_the_order() -> None:
-    records = [run("c1", "a b c", "c", at=MONDAY + number) for number in range(NEWEST + 3)]
+    older = [run("c1", "a b c", "c", at=MONDAY + number) for number in range(NEWEST + 3)]
+    assert [(each.at, each.place, each.of, each.after) for each in course(older, C).failed] == [
+        (MONDAY + number, 3, 3, B) for number in range(NEWEST + 2, 2, -1)
+    ]
+    records = [*older]
     records.append(run("c2", "c b a", "c", at=MONDAY + 100))
     records.append(run("c3", "b c", retried="c", at=MONDAY + 99))
     records.append(run("c4", "c", "c", at=MONDAY + 98, whole=False))
     found = course(records, C).failed
     assert len(found) == NEWEST
-    assert [(each.commit, each.place, each.of, each.after) for each in found[:4]] == [
+    assert [(each.commit, each.place, each.of, each.after) for each in found] == [
         ("c2", 1, 3, None),
         ("c3", 2, 2, B),
         ("c4", 1, 1, None),
-        ("c1", 3, 3, B),
     ]
     assert found[0].failed == Failed("f1", "AssertionError", "no")
     assert (found[1].failed, found[2].whole) == (None, False)
