@@ -104,7 +104,7 @@ function table() {
 function about() {
   const parts = [data.date, data.commit && `commit ${commit(data.commit)}`, data.environment, `${data.runs} runs in ${Math.round(data.seconds / 6) / 10} min`];
   if (data.shards.length > 1 || data.lost_shards.length) parts.push(`${data.shards.length} of ${data.shards.length + data.lost_shards.length} shards`);
-  if (data.stable) parts.push(`a stable test fails in at most ${percent(data.stable_bound)} % of its runs, as far as they show`);
+  if (data.stable && data.stable_bound < 1) parts.push(`a stable test fails in at most ${percent(data.stable_bound)} % of its runs, as far as they show`);
   if (data.scan) parts.push(`history of ${data.scan.workflow_runs} workflow runs, ${data.scan.since} to ${data.scan.until}`);
   const warnings = [];
   if (data.scan && !data.scan.complete) warnings.push("The history could not be read whole, so nothing rests on it: " + data.scan.problems.join("; "));
