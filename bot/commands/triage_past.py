@@ -88,7 +88,7 @@ def background(triage: Triage, night: Night, past: Past, lists: Lists, redact: C
     store = past.store
     if store is not None:
         states = store.states()
-        listed = {change.test: change for change in follow(lists.quarantine, states, night.at)}
+        listed = {change.test: change for change in follow(lists.quarantine, states, night.at, ())}
         store.take((*listed.values(), *advance(triage, {**states, **listed}, night.at)))
     return Background(
         courses(
