@@ -159,9 +159,10 @@ def decide_tests(
 
 
 def _asked_again(claim: Claim) -> bool:
-    """`/grok retry`, or a dispatch, which has no other way to say so. `/grok fix` asks for a fix, not for overruling
-    the person who closed one."""
-    return claim.asked and (isinstance(claim.trigger.command, Retry) or claim.trigger.kind is TriggerKind.DISPATCH)
+    """`/grok retry`, or a dispatch or a box of the dashboard, which have no other way to say so. `/grok fix` asks for a
+    fix, not for overruling the person who closed one."""
+    otherwise = claim.trigger.kind in (TriggerKind.DISPATCH, TriggerKind.DASHBOARD)
+    return claim.asked and (otherwise or isinstance(claim.trigger.command, Retry))
 
 
 def _fork(trigger: Trigger, forge: Forge) -> CommentOnly | Nothing:

@@ -27,7 +27,7 @@ ZOO = Path(__file__).parents[1] / "zoo/victim"
 POUNDS = TestId("tests/test_basket.py", "tests.test_basket", "test_pounds")
 LOADED = TestId("tests/test_admin.py", "tests.test_admin", "test_a_table_can_be_loaded")
 OTHER = TestId("tests/test_invoice.py", "tests.test_invoice", "test_nothing_to_pay")
-QUICK = SETTINGS + "triage: {minutes: 1, runs: 40, suspects: 1}\nlimits: {minutes: 1}\n"
+QUICK = SETTINGS + "triage: {minutes: 5, runs: 40, suspects: 1}\nlimits: {minutes: 3}\n"
 SCHEDULE = {"schedule": "37 3 * * *", "repository": {"full_name": "octo/shop", "default_branch": "main"}}
 
 
@@ -118,6 +118,7 @@ def test_a_ticked_repair_becomes_a_pull_request_and_a_forged_one_does_not(github
         shard="1/1",
         token=world.token(READS),
         workspace=workspace,
+        seconds=500,
     )
     assert analyzed.exit_code == 0, analyzed.log
     bundle = workspace / "grokfix-bundle"
