@@ -116,7 +116,7 @@ def test_the_habits_of_every_workflow(text: str) -> None:
     assert loaded["permissions"] == {}
     for name, job in loaded["jobs"].items():
         assert "permissions" in job, name
-        assert text == GENERATED["step"] or job["timeout-minutes"] <= 90, name
+        assert text == GENERATED["step"] or job["timeout-minutes"] <= 120, name
         for step in job["steps"]:
             assert "${{" not in step.get("run", ""), name
             if step.get("uses", "").startswith("actions/checkout@"):
