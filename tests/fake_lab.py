@@ -44,7 +44,8 @@ test_id.__test__ = False  # type: ignore[attr-defined]
 class FakeLab:
     """Implements Lab. Tests are named, in the suite's order; everything random hangs on `seed`.
 
-    rounds: what it tells of the rounds of each test where one is repeated so often.
+    rounds: what it tells of the rounds of each test where one is repeated so often. keeps_order: whether it
+    runs tests in the order that it is given.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class FakeLab:
         unsupported: Mapping[str, str] | None = None,
         unprepared: Sequence[str] = (),
         rounds: Mapping[int, str] | None = None,
+        keeps_order: bool = True,
     ) -> None:
         self.models = {test_id(name): model for name, model in models.items()}
         self.suite = tuple(self.models)
@@ -65,6 +67,7 @@ class FakeLab:
         self._unsupported = dict(unsupported or {})
         self._unprepared = frozenset(unprepared)
         self._rounds = rounds or {}
+        self._keeps_order = keeps_order
 
     @property
     def runs(self) -> int:
@@ -82,7 +85,7 @@ class FakeLab:
         if why := self.unsupported(conditions):
             raise AssertionError(f"asked for what it cannot do: {why}")
         chosen = self.suite if tests is None else tuple(tests)
-        if not conditions.in_order:
+        if not conditions.in_order or not self._keeps_order:
             chosen = tuple(test for test in self.suite if test in set(chosen))
         if revision in self._unprepared:
             return Broke(f"{revision} cannot be installed")

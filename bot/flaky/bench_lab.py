@@ -166,7 +166,8 @@ class BenchLab:
 
     def _broken(self, problem: str, touched: Touched, *, timed_out: bool) -> Broke:
         if timed_out and self._bench.seconds_left() <= 0:
-            raise NoRun("the minutes of the session were over in the middle of a run")
+            where = one_line(touched.last.node_id, 200) if touched.last is not None else "a run, before its first test"
+            raise NoRun(f"the minutes of the session were over in the middle of {where}")
         return Broke(one_line(problem, 400) or "the run gave no report", hung=timed_out, test=touched.last)
 
     def _bench_at(self, revision: str) -> SandboxBench | str:

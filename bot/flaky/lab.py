@@ -72,3 +72,10 @@ class Lab(Protocol):
     def run_many(self, jobs: Sequence[Job]) -> tuple[Observed, ...]:
         """The same for independent runs, side by side where that is safe; answers stand in the order of `jobs`."""
         ...
+
+
+def follows(ran: Sequence[TestId], wanted: Sequence[TestId]) -> bool:
+    """Whether the tests ran in the order asked for; those that did not run (skipped) are no breach of it."""
+    place = {test: number for number, test in enumerate(wanted)}
+    places = [place[test] for test in ran if test in place]
+    return places == sorted(places)

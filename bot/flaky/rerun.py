@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bot.evidence.text import one_line
 from bot.evidence.types import TestId
-from bot.flaky.lab import Broke, Lab, NoRun, Observed, Ran
+from bot.flaky.lab import Broke, Lab, NoRun, Observed, Ran, follows
 from bot.flaky.ledger import is_infrastructure
 from bot.flaky.statistics import Decision, Sequential
 from bot.flaky.types import Counts, RunRecord
@@ -145,7 +145,7 @@ class _Screening:
         first = self._took(self.lab.survey())
         if first is None:
             if not self.lab.suite:
-                self.stopped = f"the suite gave no report: {self.problems[-1]}"
+                self.stopped = f"the suite gave no report: {self.problems.pop()}"
             return bool(self.lab.suite)
         if is_infrastructure(first):
             again = self._took(self.lab.survey())
@@ -164,7 +164,7 @@ class _Screening:
         if not why and len(self.lab.suite) > 1:
             wanted = tuple(test for test in reversed(self.lab.suite) if test not in self.hung)
             record = self._took(self.lab.run(wanted, Conditions(in_order=True), purpose="the suite, reversed"))
-            if record is not None and not _follows(record.tests, wanted):
+            if record is not None and not follows(record.tests, wanted):
                 why = "the runner does not keep to the order that it is given"
         if why:
             self.ordered = False
@@ -206,7 +206,10 @@ class _Screening:
         if run.hung and run.test is not None and run.test not in self.hung:
             self.hung.append(run.test)
             self.broken = 0
-            problem = f"{one_line(run.test.node_id, 200)} hangs and is left out: {problem}"
+            left_out = " and is left out" if self.lab.suite else ", so mend or skip it first"
+            problem = f"{one_line(run.test.node_id, 200)} hangs{left_out}: {problem}"
+        elif run.hung and run.test is None:
+            problem += "; no test had begun by then: see what importing the tests waits for"
         if problem not in self.problems:
             self.problems.append(problem)
         if self.broken >= _MOST_BROKEN:
@@ -259,10 +262,3 @@ def _said(record: RunRecord) -> str:
     kinds = Counter(f"{failed.exception}: {failed.message}" for failed in record.failed.values())
     (message, count), *_ = kinds.most_common(1)
     return f"; {count} of them say: {one_line(message, 160)}"
-
-
-def _follows(ran: Sequence[TestId], wanted: Sequence[TestId]) -> bool:
-    """Whether the tests ran in the order asked for; those that did not run (skipped) are no breach of it."""
-    place = {test: number for number, test in enumerate(wanted)}
-    places = [place[test] for test in ran if test in place]
-    return places == sorted(places)

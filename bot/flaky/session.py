@@ -122,9 +122,7 @@ def _to_examine(
     mine = tuple(
         test
         for test in doubtful
-        if test not in screened.hung
-        and (not wanted or test in wanted)
-        and (test in here or _is_mine(test, plan))
+        if test not in screened.hung and (not wanted or test in wanted) and (test in here or _is_mine(test, plan))
     )
     return mine[: plan.suspects], max(0, len(mine) - plan.suspects)
 

@@ -12,16 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import pytest
 
-from bot.adapters.docker import DockerEnvironment, DockerSandbox
+from bot.adapters.docker import DockerEnvironment, DockerSandbox, _no_network
 from bot.adapters.docker_box import DockerBox
 from bot.adapters.docker_engine import Engine
 from bot.errors import SandboxError
-from bot.ports import Box, Cancelled, Command, Environment, Limits, SetUp
+from bot.ports import Box, Cancelled, Command, Environment, Limits, Service, SetUp
 from tests.contract.docker_cases import fresh, made_by, python, run_of
 
 pytestmark = pytest.mark.docker
@@ -394,6 +395,49 @@ def test_a_network_that_cannot_be_closed_stops_set_up(
         pytest.raises(SandboxError, match=r"could not be closed.*no-such-host\.invalid cannot be resolved"),
     ):
         sandbox.set_up(plan, tree, LIMITS)
+
+
+def test_a_box_that_is_lent_a_network_reaches_what_set_up_may_and_no_more(
+    sandbox: DockerSandbox,
+    docker_image: str,
+    tree: Path,
+    client: docker.DockerClient,
+    neighbour: tuple[str, str],
+    listener: int,
+) -> None:
+    beside, gateway = neighbour
+    near = [(gateway, listener), (own_address(), listener)]
+    targets = json.dumps([(beside, 8000), *near, ("169.254.169.254", 80), ("10.1.2.3", 80)])
+    plan = SetUp(docker_image, allow=(beside,), trusted=True, network=True)
+    reach = Command(("python3", "-c", REACH, targets), 30)
+    before = set(made_by(client, run_of(sandbox)))
+    with sandbox.set_up(plan, tree, LIMITS) as environment:
+        assert environment.no_network == ""
+        with environment.open(network=True) as box:
+            reached = json.loads(box.execute(reach).output)
+            assert python(box, UNDO).exit_code == 0
+        assert {target for target, answered in reached.items() if answered} == {f"{beside}:8000"}
+        with environment.open() as box:  # every other box has none
+            assert set(json.loads(box.execute(reach).output).values()) == {False}
+    assert set(made_by(client, run_of(sandbox))) <= before
+
+
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        (SetUp("", trusted=False, network=True), "code of a proposed change never gets one"),
+        (SetUp("", trusted=True), "triage.network: true"),
+        (SetUp("", trusted=True, network=True, services=(Service("redis"),)), "of a suite with services"),
+    ],
+)
+def test_who_is_lent_no_network(sandbox: DockerSandbox, docker_image: str, tree: Path, plan: SetUp, why: str) -> None:
+    assert why in _no_network(plan)
+    if not plan.services:
+        with (
+            sandbox.set_up(replace(plan, image=docker_image), tree, LIMITS) as environment,
+            pytest.raises(SandboxError, match=why.partition(":")[0]),
+        ):
+            environment.open(network=True)
 
 
 # --- case 45: what can be seen --------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ def clues(series: Series) -> frozenset[Cause]:
         found |= {Cause.VICTIM, Cause.BRITTLE}
     if series.touched.hosts:
         found.add(Cause.NETWORK)
+    if series.touched.threads:
+        found.add(Cause.CONCURRENCY)
     return frozenset(found)
 
 

@@ -44,15 +44,18 @@ def _order(series: Series, effect: _Effect, known: Sequence[RunRecord]) -> Resul
     shown = alone.counts.failures if effect.seen is Seen.FAILED else alone.counts.runs - alone.counts.failures
     if shown or not alone.counts.runs:
         return Tried(effect.cause, f"alone it {told(alone)}", (alone,))
-    looked = 0
+    looked = silent = 0
     for variant in _orders(series, known):
         trial = _rate(series, variant, effect)
+        silent += not trial.counts.runs and not trial.foreign
         looked += 1
         rate = _share(trial, effect)
         if rate:
             return _reduce(series, effect, variant, rate)
     word = "passed" if effect.seen is Seen.FAILED else "failed"
-    return Tried(effect.cause, f"{word} alone and in {looked} orders of the suite", (alone,))
+    if looked and silent == looked:
+        return Tried(effect.cause, f"no run in another order gave an answer: {series.problem}", (alone,))
+    return Tried(effect.cause, f"{word} alone and in {looked - silent} orders of the suite", (alone,))
 
 
 def _orders(series: Series, known: Sequence[RunRecord]) -> Iterator[Variant]:

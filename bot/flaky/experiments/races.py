@@ -14,7 +14,7 @@ from bot.toolchains.types import Conditions
 BELIEVED = 0.01
 """Fisher's p between a provocation that does not make it fail every time and the same without its cause."""
 
-_LOOK = 2  # runs of a provocation in a first look
+_LOOK = 3  # runs of a provocation in a first look
 _NEIGHBOURS = 3
 _WORKERS = 4
 _MOST_BESIDE = 500  # tests that are run over and over: of more, each comes round too seldom

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
 from bot.evidence.failures import mask
 from bot.evidence.types import TestId
-from bot.flaky.lab import Broke, Job, Lab, Observed, Ran
+from bot.flaky.lab import Broke, Job, Lab, Observed, Ran, follows
 from bot.flaky.statistics import fisher_exact
 from bot.flaky.types import Cause, Counts, Failed, Proof, RunRecord, Trial, Tried
 from bot.toolchains.types import PLAIN, Conditions, Touched
@@ -148,7 +148,8 @@ class Series:
 
     def once(self, variant: Variant) -> Seen:
         """One run."""
-        return self.read(self.lab.run(self._tests(variant), effective(variant), purpose=self._purpose(variant)))
+        tests = self._tests(variant)
+        return self.read(self.lab.run(tests, effective(variant), purpose=self._purpose(variant)), tests)
 
     def trial(
         self,
@@ -170,7 +171,7 @@ class Series:
             batch = 1 if until is not None and runs - left < 2 else left
             left -= batch
             for observed in self.lab.run_many((job,) * batch):
-                seen = self.read(observed, matches)
+                seen = self.read(observed, job.tests or (), matches)
                 if isinstance(observed, Ran):
                     keys.append(observed.record.key)
                 silent = silent + 1 if seen is Seen.NOTHING else 0
@@ -186,8 +187,10 @@ class Series:
             self._alone = self.trial(Variant("alone"), self.effort.look)
         return self._alone
 
-    def read(self, observed: Observed, matches: Callable[[Failed], bool] | None = None) -> Seen:
-        """What a run says of the suspect."""
+    def read(
+        self, observed: Observed, asked: Sequence[TestId] = (), matches: Callable[[Failed], bool] | None = None
+    ) -> Seen:
+        """What a run says of the suspect; nothing where it had to keep the order of the tests `asked` and did not."""
         if isinstance(observed, Broke):
             self.problem = observed.problem
             return Seen.NOTHING
@@ -202,6 +205,9 @@ class Series:
             hosts, ports = (*self.touched.hosts, *seen.hosts), (*self.touched.ports, *seen.ports)
             threads = self.touched.threads or seen.threads
             self.touched = Touched(tuple(dict.fromkeys(hosts)), tuple(dict.fromkeys(ports)), threads=threads)
+        if record.conditions.in_order and not follows(record.tests, asked):
+            self.problem = "the runner does not keep to the order that it is given"
+            return Seen.NOTHING
         if self.test in record.unknown or self.test not in record.tests:
             self.problem = "the run's report does not tell of the test"
             return Seen.NOTHING

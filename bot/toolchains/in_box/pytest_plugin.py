@@ -217,12 +217,14 @@ def _again(item: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: Any) -> None:
-    """Beside other processes that run tests: see neighbours.py. Any other run goes its ordinary way."""
+    """Beside other processes that run tests: see neighbours.py. And whoever came first here may have reordered."""
     if _run.neighbour_of:
         if not session.items:
             pytest.exit("none of the tests that shall run beside others was found", 5)
         neighbours.announce(_run)
         neighbours.forever(session.items, _again)
+    if _run.conditions.in_order:
+        session.items.sort(key=_place)  # rounds of a test stay together
     if _run.conditions.neighbours:
         neighbours.wait_for_all(_run.conditions.neighbours)
 

@@ -245,6 +245,14 @@ def test_a_failure_of_the_first_round_is_not_that_it_ran_twice() -> None:
     assert finding.proofs == () and "in the first round already in 10 of 10" in tried[Cause.NOT_IDEMPOTENT]
 
 
+def test_an_order_that_is_not_kept_proves_nothing() -> None:
+    lab = FakeLab(suite(test_set=leaves("a"), test_it=suffers("a")), keeps_order=False)
+    finding = examine(Suspect(test_id("test_it")), lab)
+    tried = {each.cause: each.why for each in finding.tried}
+    assert finding.proofs == ()
+    assert "does not keep to the order" in tried[Cause.VICTIM]
+
+
 def test_who_races_with_it_is_named() -> None:
     finding, _ = look_at(suite(test_it=beside("test_quiet_3")))
     (proof,) = finding.proofs
@@ -255,13 +263,15 @@ def test_who_races_with_it_is_named() -> None:
     assert before.tests == (test_id("test_quiet_3"), test_id("test_it"))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_race_that_shows_now_and_then(seed: int) -> None:
-    finding, _ = look_at(suite(test_it=races(0.0, 0.7)), seed=seed)
-    (proof,) = finding.proofs
-    provoked, removed, again = (trial.counts for trial in proof.trials)
-    assert proof.cause is Cause.CONCURRENCY and removed.failures == 0
-    assert fisher_exact(provoked + again, removed) <= 0.01
+def test_a_race_that_shows_now_and_then() -> None:
+    """Three looks overlook one that shows in 70 % of the runs in 3 cases of 100; what is proven is proven."""
+    found = [look_at(suite(test_it=races(0.0, 0.7)), seed=seed)[0] for seed in range(8)]
+    proofs = [proof for finding in found for proof in finding.proofs]
+    assert len(proofs) >= 7
+    for proof in proofs:
+        provoked, removed, again = (trial.counts for trial in proof.trials)
+        assert proof.cause is Cause.CONCURRENCY and removed.failures == 0
+        assert fisher_exact(provoked + again, removed) <= 0.01
 
 
 def test_threads_that_take_turns_rightly() -> None:
