@@ -13,6 +13,7 @@ from bot.diagnose.types import Evidence, Location, Spectrum
 from bot.evidence.test_paths import is_test_path
 from bot.evidence.text import head_tail
 from bot.evidence.types import Outcome, TestCase, TestId
+from bot.flaky.fix_proof import FlakyProof
 from bot.flaky.mend.base import NotProvoked, Provoked, Wavering, provoke
 from bot.flaky.mend.gates import Care, Clean, Proving, count, missing, told
 from bot.flaky.mend.provoked import in_words
@@ -29,7 +30,7 @@ from bot.propose.search.engine import read_text
 from bot.propose.types import StopReason
 from bot.repair import Repaired, repair
 from bot.reproduce import EXCERPT_TOKENS, OUTPUT, Job, Prepared, Stages, Tools, prepare
-from bot.result import FlakyProof, RepairResult, Result, RunOutcome, worst
+from bot.result import RepairResult, Result, RunOutcome, worst
 from bot.run import ForRepair, ModelWatch, reason_of, record_locations, repair_result, with_costs
 from bot.verify.base import Base, Unusable, measure
 from bot.verify.types import Plausible

@@ -26,7 +26,7 @@ from bot.commands.compose import (
     suite_of,
     tools_for,
 )
-from bot.commands.mend import repair_flaky
+from bot.commands.mend import FOLDER, repair_flaky
 from bot.commands.triage_files import judged, read_nights, write
 from bot.commands.triage_past import Lists, background, lists_of, opened
 from bot.config import Settings
@@ -44,9 +44,10 @@ from bot.flaky.verdict import Triage
 from bot.ports import EventKind, Recorder, Sandbox
 from bot.publish.flaky_report import Background, to_json
 from bot.publish.flaky_text import headline, render_text
-from bot.publish.terminal import LiveView
+from bot.publish.terminal import LiveView, summary
 from bot.publish.untrusted import log
 from bot.reproduce import Job, Stages, Tools, prepare
+from bot.result import Result
 from bot.trace.file import TraceFile
 from bot.trace.redact import Redactor
 from bot.trace.tee import Redacting, Tee
@@ -132,9 +133,14 @@ def _triage(options: argparse.Namespace) -> int:
                 triage = judged([night], request.history, problems, findings=past.add(night))
                 behind = background(triage, night, past, lists, redactor.redact)
                 write(folder, triage, night, behind)
+                ended = None
                 if options.fix:
-                    repair_flaky(triage, night.records, job, settings, repository, sandbox, folder, redactor, view)
+                    ended = repair_flaky(
+                        triage, night.records, job, settings, repository, sandbox, folder, redactor, view
+                    )
     _show(options, triage, folder, behind)
+    if ended is not None and options.format == "text":
+        _show_repairs(ended.result, folder / FOLDER)
     return 0
 
 
@@ -257,6 +263,14 @@ def _show(options: argparse.Namespace, triage: Triage, folder: Path, behind: Bac
         return
     sys.stdout.write(render_text(triage, shutil.get_terminal_size((100, 24)).columns))
     sys.stdout.write(f"\nEvidence: {log(str(folder))}\n")
+
+
+def _show_repairs(result: Result, folder: Path) -> None:
+    sys.stdout.write("\n")
+    if result.repairs:
+        summary(result, Console(file=sys.stdout), folder)
+    else:
+        sys.stdout.write(f"Repairs: {log(result.message)}\n")
 
 
 def read_shard(text: str) -> Shard:

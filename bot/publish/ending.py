@@ -10,6 +10,7 @@ from bot.ports import Denied, JsonValue, PullRequest
 from bot.propose.types import StopReason
 from bot.publish import explain_markdown, tests_markdown
 from bot.publish.context import PublishContext, circumstances, evidence_kept, not_opened
+from bot.publish.flaky_proof import in_a_sentence
 from bot.publish.flaky_summary import render_summary
 from bot.publish.untrusted import bounded, cell, code, fence, markdown
 from bot.publish.words import duration, outcome_words, plural, reason_words, spent
@@ -177,6 +178,8 @@ def _offer(offer: Offer, report: Report, diff: int) -> Iterator[str]:
     yield from _delivered(offer.sent, "The fix is")
     if repair.root_cause:
         yield f"Root cause: {markdown(bounded(repair.root_cause, _PROSE))}"
+    if repair.flaky is not None:
+        yield markdown(bounded(in_a_sentence(repair.flaky), _PROSE))
     if not offer.sent.sha and repair.patch is not None:
         yield from apply_by_hand(repair, report, diff)
     yield from (f"- {cell(remark, 400)}" for remark in offer.sent.remarks)

@@ -1,20 +1,19 @@
-"""A flaky test's repair for its reviewer: what was counted before and after, and how to see both with own eyes."""
+"""A flaky test's repair for its reviewer: what was counted before and after, and the command that provokes it."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from bot.flaky.fix_proof import FlakyProof
 from bot.flaky.statistics import upper_bound
 from bot.flaky.types import Counts
 from bot.publish.flaky_words import percent
-from bot.publish.untrusted import cell, code, fence, markdown, one_line
-from bot.result import FlakyProof, RepairResult, Result
+from bot.publish.untrusted import cell, code, markdown, one_line
 
 _MOST_TESTS = 30
 """Tests up to which a command names them: one that left some out would provoke nothing."""
-_MOST_REPAIRS = 5
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,3}")
 _CLOCK = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -32,6 +31,14 @@ def counted(proof: FlakyProof, width: int) -> str:
         f"| ordinary ({cell(proof.scope, 200)}) | {_failed(proof.ordinary_before)} | {_failed(after)}{bound} |",
     ]
     return "\n".join(lines)
+
+
+def in_a_sentence(proof: FlakyProof) -> str:
+    """The same counts for a comment; untrusted text."""
+    return (
+        f"Provoked ({proof.detail}): {_failed(proof.before)} before, {_failed(proof.after)} after; in ordinary runs "
+        f"({proof.scope}): {_failed(proof.ordinary_before)} before, {_failed(proof.ordinary_after)} after."
+    )
 
 
 def _failed(counts: Counts) -> str:
@@ -83,40 +90,3 @@ def besides(proof: FlakyProof) -> Iterator[str]:
         yield f"{target} was provoked under what no plain command brings about: {what}."
     elif not provoking(proof):
         yield f"How {target} was provoked is in result.json: no plain command does it."
-
-
-def check_it(result: Result, branch: str) -> list[str]:
-    """Blocks of Markdown: fails without the fix, passes with it. branch: where the fix was pushed, "" nowhere."""
-    repairs = [repair for repair in result.repairs if repair.flaky is not None][:_MOST_REPAIRS]
-    runs = [_command(repair) for repair in repairs]
-    conditions = ["" if _is_all(repair.flaky) else " under the conditions below" for repair in repairs]
-    if branch:
-        without = f"git fetch origin {shlex.quote(branch)} && git switch --detach FETCH_HEAD~1"
-        fixed, place = "git switch --detach FETCH_HEAD", "In a clone of this repository, first without the fix:"
-    else:
-        on = f" on {code(result.commit[:12])}" if result.commit else ""
-        without, fixed, place = "", "git apply fix.patch", f"In a clean checkout{on}, first without the fix:"
-    lines = [
-        *([without] if without else []),
-        *(f"{run}  # fails{where}" for run, where in zip(runs, conditions, strict=True)),
-        fixed,
-        *(f"{run}  # passes" for run in runs),
-    ]
-    also = [sentence for repair in repairs if repair.flaky is not None for sentence in besides(repair.flaky)]
-    said = " ".join(dict.fromkeys(also))
-    return [place, fence("\n".join(lines), "sh", limit=8_000), *([said] if said else [])]
-
-
-def _is_all(proof: FlakyProof | None) -> bool:
-    """Whether the command alone provokes it."""
-    return proof is not None and not proof.also and bool(provoking(proof))
-
-
-def _command(repair: RepairResult) -> str:
-    proof = repair.flaky
-    assert proof is not None
-    provoked = provoking(proof)
-    if provoked:
-        return provoked
-    named: Sequence[str] = [one_line(test.node_id, 400) for test in repair.targets[:5]]
-    return " ".join(["python -m pytest", *(shlex.quote(each) for each in named if each[:1] not in ("-", "@"))])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from bot.evidence.types import Outcome
-from bot.publish.context import PublishContext, circumstances, evidence_kept, origin, try_locally, what_starts
+from bot.publish.check_it import check_it
+from bot.publish.context import PublishContext, circumstances, evidence_kept, origin, what_starts
 from bot.publish.diff import diff_stats
-from bot.publish.flaky_proof import check_it, counted
+from bot.publish.flaky_proof import counted
 from bot.publish.look_first import look_first
 from bot.publish.untrusted import bounded, cell, code, code_cell, fence, markdown, one_line, title
 from bot.publish.words import GATES, duration, money, outcome_words, plural, reason_words, spent, status_words
@@ -119,7 +119,8 @@ class _Body:
             parts += self._repair(repair, result)
         if len(result.repairs) > _SHOWN_REPAIRS:
             parts.append(f"[… {len(result.repairs) - _SHOWN_REPAIRS} more repairs are in result.json …]")
-        parts += [*self._check(result), *self._cost(result), self._footer(result)]
+        branch = "" if self._context is None else self._context.branch
+        parts += [*check_it(result, branch), *self._cost(result), self._footer(result)]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _why(self, reason: str | None, message: str) -> str:
@@ -246,23 +247,6 @@ class _Body:
         return _fold(f"How it was found: {plural(len(attempts), 'attempt')}", "\n\n".join(blocks))
 
     # --- the run ------------------------------------------------------------------------------------------------
-
-    def _check(self, result: Result) -> list[str]:
-        if result.patch is None:
-            return []
-        if any(repair.flaky is not None for repair in result.repairs):
-            branch = "" if self._context is None else self._context.branch
-            return ["## Check it on your machine", *check_it(result, branch)]
-        ids = [each.node_id for repair in result.repairs for each in (*repair.targets, *repair.new_tests)]
-        if self._context is not None and self._context.branch:
-            return [
-                "## Check it on your machine",
-                "In a clone of this repository:",
-                try_locally(self._context.branch, ids),
-            ]
-        command = "git apply fix.patch && python -m pytest " + " ".join(shlex.quote(each) for each in ids[:10])
-        base = f" on {code(result.commit[:12])}" if result.commit else ""
-        return ["## Check it on your machine", f"In a clean checkout{base}:", fence(command, "sh", limit=4_000)]
 
     def _cost(self, result: Result) -> list[str]:
         lines = [f"Cost: {spent(result.usage)}."]

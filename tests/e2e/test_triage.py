@@ -57,25 +57,6 @@ def by_id(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["id"]: each for each in told["tests"]}
 
 
-def test_victim_of_another_test(tmp_path: Path) -> None:
-    repository = repositories.make(tmp_path / "shop", BASKET)
-    told = triage(repository, tmp_path / "out", "--runs", "120")
-    found = by_id(told)
-    assert set(found) == {VICTIM}
-    assert told["stable"] == 2
-    victim = found[VICTIM]
-    assert (victim["verdict"], victim["cause"]) == ("flaky", "order: victim")
-    (proof,) = victim["experiments"]["proofs"]
-    assert proof["polluters"] == [POLLUTER]
-    provoked, removed, again = proof["trials"][:3]
-    assert provoked["failures"] == provoked["runs"] > 0
-    assert removed["failures"] == 0 < removed["runs"]
-    assert again["failures"] == again["runs"] > 0
-    assert told["runs"] <= 120
-    summary = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
-    assert "order: victim" in summary and "test_the_price" in summary
-
-
 def test_broken_is_not_flaky_and_its_commit_is_named(tmp_path: Path) -> None:
     sound = {
         **BASKET,
@@ -107,7 +88,7 @@ def test_sound_suite_has_nothing_to_tell(tmp_path: Path) -> None:
     assert any("all 4 runs of the screening" in problem for problem in told["problems"])
 
 
-def test_shards_merge_in_any_order_and_a_lost_one_is_named(tmp_path: Path) -> None:
+def test_a_victim_seen_by_shards_that_merge_in_any_order_and_a_lost_one_is_named(tmp_path: Path) -> None:
     repository = repositories.make(tmp_path / "shop", BASKET)
     for number in (1, 2):
         options = ("--shard", f"{number}/3", "--session", "night", "--runs", "110")
@@ -123,8 +104,21 @@ def test_shards_merge_in_any_order_and_a_lost_one_is_named(tmp_path: Path) -> No
         merged.append(json.loads(ended.stdout))
     assert merged[0] == merged[1]
     assert merged[0]["lost_shards"] == [3]
-    assert by_id(merged[0])[VICTIM]["cause"] == "order: victim"
+    found = by_id(merged[0])
+    assert set(found) == {VICTIM}
+    assert merged[0]["stable"] == 2
+    victim = found[VICTIM]
+    assert (victim["verdict"], victim["cause"]) == ("flaky", "order: victim")
+    proof = victim["experiments"]["proofs"][0]
+    assert proof["polluters"] == [POLLUTER]
+    provoked, removed, again = proof["trials"][:3]
+    assert provoked["failures"] == provoked["runs"] > 0
+    assert removed["failures"] == 0 < removed["runs"]
+    assert again["failures"] == again["runs"] > 0
+    summary = (tmp_path / "a" / "summary.md").read_text(encoding="utf-8")
+    assert "order: victim" in summary and "test_the_price" in summary
     parts = [json.loads((tmp_path / f"shard-{number}" / "triage.json").read_text()) for number in (1, 2)]
+    assert all(part["runs"] <= 110 for part in parts)
     assert merged[0]["runs"] == sum(part["runs"] for part in parts)
 
 

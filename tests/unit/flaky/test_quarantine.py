@@ -98,7 +98,9 @@ def run(folder: Path, *arguments: str, plain: bool = True, python: str = sys.exe
     start = ["-c", "import sys, pytest; sys.path.remove(''); sys.exit(pytest.main(sys.argv[1:]))"]
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
-    quiet = ("-p", "no:cacheprovider", "-p", "no:randomly", f"--junitxml={report}", "-q", "-rA")
+    # Plugins of our own development environment: importing them takes a second a run, and more in each worker.
+    ours = (f"no:{name}" for name in ("cacheprovider", "randomly", "hypothesispytest", "playwright", "anyio"))
+    quiet = (*(word for name in ours for word in ("-p", name)), f"--junitxml={report}", "-q", "-rA")
     done = process.run(
         (python, *(start if plain else ["-m", "pytest"]), *quiet, *arguments),
         cwd=folder / cwd,

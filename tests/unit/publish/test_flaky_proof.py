@@ -13,11 +13,12 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bot.evidence.types import TestId
+from bot.flaky.fix_proof import FlakyProof
 from bot.flaky.types import Counts
 from bot.publish.context import PublishContext
 from bot.publish.flaky_proof import provoking
 from bot.publish.pull_request import pull_request_body, pull_request_title
-from bot.result import FlakyProof, RunOutcome
+from bot.result import RunOutcome
 from tests.unit.publish.sample import REPAIR, REPAIRED
 from tests.unit.publish.test_untrusted import HOSTILE, _acting
 
