@@ -8,6 +8,7 @@ from pathlib import Path
 from bot.errors import SandboxError
 from bot.flaky.judge import judge
 from bot.flaky.merge import merge
+from bot.flaky.names import unified
 from bot.flaky.nights import LIMIT_BYTES, dump, load
 from bot.flaky.types import Finding, Night, RunRecord
 from bot.flaky.verdict import Triage
@@ -32,7 +33,7 @@ def judged(
     merged = merge(nights, of)
     night = merged.night
     return judge(
-        (*history, *night.records),
+        unified((*history, *night.records)),
         session=night.session,
         commit=night.commit,
         environment=night.environment,

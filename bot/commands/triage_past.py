@@ -7,12 +7,12 @@ import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from bot.errors import ConfigError
 from bot.flaky.course import courses
 from bot.flaky.from_reports import records_of
+from bot.flaky.names import unified
 from bot.flaky.quarantine import LIST, Entry, Quarantine, read
 from bot.flaky.quarantine_states import follow
 from bot.flaky.states import advance
@@ -92,7 +92,7 @@ def background(triage: Triage, night: Night, past: Past, lists: Lists, redact: C
         store.take((*listed.values(), *advance(triage, {**states, **listed}, night.at)))
     return Background(
         courses(
-            chain(past.records, night.records if store is None else store.records()),
+            unified((*past.records, *(night.records if store is None else store.records()))),
             told_of(triage, {} if store is None else store.states(), lists.quarantine),
             {} if store is None else store.steps(),
             redact,

@@ -17,6 +17,7 @@ from bot.flaky.clusters import co_failing
 from bot.flaky.examine import examine_all, suspects_of
 from bot.flaky.experiments.again import again
 from bot.flaky.judge import judge, suspects
+from bot.flaky.names import unified
 from bot.flaky.rerun import Limits, Screened, screen
 from bot.flaky.statistics import Sequential
 from bot.flaky.types import Finding, Night, Regression, RunRecord, Scan, Shard
@@ -68,7 +69,7 @@ def hold(
     limits = Limits(_screening_runs(plan), seed=_number(f"{plan.session}/{plan.shard.number}"))
     screened = screen(lab, plan.tests or None, limits)
     tried = _tried_again(plan, lab, screened, told)
-    records = (*history, *lab.records)
+    records = unified((*history, *lab.records))
     chosen, left = _to_examine(plan, lab, records, screened, scan)
     findings = (*tried, *_examined(chosen, records, lab, told))
     dated, problems = _dated(plan, lab, records, screened.failing, told)

@@ -15,6 +15,7 @@ from typing import Self
 from bot.errors import BotError
 from bot.evidence.types import TestId
 from bot.flaky.findings import standing
+from bot.flaky.names import full_names, renamed
 from bot.flaky.nights import Unreadable, dump, folded, load
 from bot.flaky.states import Refused, replay, step
 from bot.flaky.store_records import Records
@@ -92,9 +93,11 @@ class Store:
         return fresh
 
     def records(self, since: float = 0.0) -> Iterator[RunRecord]:
-        """All runs from a time on, oldest first, one at a time. BotError where the file was damaged meanwhile."""
+        """All runs from a time on, oldest first, one at a time, each test under its full name where that is known.
+        BotError where the file was damaged meanwhile."""
         try:
-            yield from self._records.read(since)
+            tests = self._connection.execute("SELECT file, classname, name FROM tests")
+            yield from renamed(self._records.read(since), full_names(TestId(*row) for row in tests))
         except (sqlite3.DatabaseError, LookupError, ValueError, TypeError, zlib.error) as error:
             raise BotError(
                 f"a row of the history cannot be read ({error}); move the file away to rebuild it"

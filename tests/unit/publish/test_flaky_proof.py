@@ -114,7 +114,9 @@ def test_the_command_provokes_it(tmp_path: Path, project: str, change: dict[str,
     command = provoking(replace(PROOF, **change))  # type: ignore[arg-type]
     assert command
     shell = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": ".", "HOME": str(tmp_path)}
-    again = command.replace("no:randomly", "no:cacheprovider -p no:hypothesispytest -p no:playwright -p no:anyio")
+    again = command.replace(
+        "no:randomly", "no:randomly -p no:cacheprovider -p no:hypothesispytest -p no:playwright -p no:anyio"
+    )
     place = tmp_path / project
     done = subprocess.run(["sh", "-c", again], cwd=place, env=shell, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
