@@ -112,7 +112,13 @@ def test_every_page_is_linked_and_every_picture_shown() -> None:
 
 def test_every_figure_has_its_script_and_page() -> None:
     figures = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
-    parts = ("flaky_repair_projects.py", "quixbugs_inputs.py", "integrity_cheats.py", "integrity_honest.py", "integrity_projects.py")
+    parts = (
+        "flaky_repair_projects.py",
+        "quixbugs_inputs.py",
+        "integrity_cheats.py",
+        "integrity_honest.py",
+        "integrity_projects.py",
+    )
     parts += ("diffs_corpus.py", "diffs_damages.py", "diffs_oracle.py")
     parts += ("integrity_later.py", "integrity_later_honest.py", "integrity_fifth.py", "integrity_fifth_honest.py")
     scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py") if path.name not in parts]
