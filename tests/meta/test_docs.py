@@ -121,6 +121,7 @@ def test_every_figure_has_its_script_and_page() -> None:
     )
     parts += ("diffs_corpus.py", "diffs_damages.py", "diffs_oracle.py")
     parts += ("integrity_later.py", "integrity_later_honest.py", "integrity_fifth.py", "integrity_fifth_honest.py")
+    parts += ("flaky_repair_projects.py",)
     scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py") if path.name not in parts]
     missing = [
         name for name in scripts if f"benchmarks/{name}" not in figures and f"benchmarks.{name[:-3]}" not in figures
