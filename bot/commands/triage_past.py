@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.commands.triage_files import read_nights
 from bot.errors import ConfigError
 from bot.flaky.course import courses
 from bot.flaky.from_reports import records_of
@@ -58,7 +59,8 @@ class Lists:
 
 @contextmanager
 def opened(names: Sequence[str], clock: Clock, retention_days: int) -> Iterator[Past]:
-    """ConfigError where several stores are named; what cannot be read is a problem."""
+    """ConfigError where several stores are named; what cannot be read is a problem. A store that cannot be read is made
+    anew, of the nights that are named beside it."""
     paths = [Path(name) for name in names]
     stores = [path for path in paths if path.suffix in _STORES]
     if len(stores) > 1:
@@ -68,7 +70,9 @@ def opened(names: Sequence[str], clock: Clock, retention_days: int) -> Iterator[
     if not stores:
         yield Past(records, problems)
         return
-    with Store.open(stores[0], clock, retention_days=retention_days) as store:
+    beside = [path for path in paths if path.is_dir() or path.suffix == ".jsonl"]
+    nights = (lambda: read_nights([path for path in beside if path.exists()])[0]) if beside else None
+    with Store.open(stores[0], clock, nights=nights, retention_days=retention_days) as store:
         yield Past(records, (*problems, *store.problems), store)
 
 

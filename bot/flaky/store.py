@@ -69,7 +69,9 @@ class Store:
         for night in nights() if nights is not None else ():
             store.add(night)
             count += 1
-        told = f"rebuilt from {count} nights" if nights is not None else "begun anew, for no nights were given"
+        told = f"rebuilt from {count} nights"
+        if nights is None:
+            told = "begun anew; what earlier sessions wrote as night.jsonl is taken in where it is named beside it"
         store.problems = (f"the history {path.name} could not be read ({why}): kept as {aside.name}, {told}",)
         return store
 

@@ -89,6 +89,20 @@ def test_without_a_store_the_files_and_the_night_tell(tmp_path: Path) -> None:
     assert list(behind.courses) == [A, B], "what is in quarantine is never lost from sight"
 
 
+def test_a_store_that_cannot_be_read_is_made_anew_of_the_nights_beside_it(tmp_path: Path) -> None:
+    path, night = tmp_path / "history.db", tmp_path / "out" / "night.jsonl"
+    night.parent.mkdir()
+    night.write_bytes(dump(session(0, fails=True, findings=(PROVEN,))))
+    for beside, told in (((), "begun anew; "), ((str(night.parent),), "rebuilt from 1 nights")):
+        path.write_bytes(b"SQLite format 3\0" + b"torn" * 2_000)
+        with opened([str(path), *beside], clock(1), 90) as past:
+            (problem,) = past.problems
+            assert told in problem and "kept as history.db.corrupt-" in problem
+            assert past.store is not None
+            assert [each.test for each in past.store.findings()] == ([A] if beside else [])
+            assert len(list(past.store.records())) == (2 if beside else 0)
+
+
 def test_one_store_and_no_more(tmp_path: Path) -> None:
     two = opened([str(tmp_path / "a.db"), str(tmp_path / "b.sqlite")], clock(0), 90)
     with pytest.raises(ConfigError, match=r"one history store.*a\.db.*b\.sqlite"):
