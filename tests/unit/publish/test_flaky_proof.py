@@ -22,6 +22,7 @@ from bot.result import RunOutcome
 from tests.unit.publish.sample import REPAIR, REPAIRED
 from tests.unit.publish.test_untrusted import HOSTILE, _acting
 
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 ZOO = Path(__file__).parents[2] / "zoo"
 VICTIM = TestId.from_node_id("tests/test_basket.py::test_pounds")
 POLLUTER = TestId.from_node_id("tests/test_admin.py::test_a_table_can_be_loaded")
@@ -128,7 +129,7 @@ def test_hostile_text_acts_nowhere(text: str) -> None:
     test = TestId.from_node_id(f"tests/test_x.py::test_x[{text}]")
     proof = replace(PROOF, cause=text, detail=text, tests=(test,), also=(text,), scope=text, zone=text, clock=text)
     body = told(proof, branch="grokfix/main/0123456789ab", risks=text)
-    assert _acting(MarkdownIt("gfm-like").render(body)) == _acting(MarkdownIt("gfm-like").render(told(PROOF, "b")))
+    assert _acting(MARKDOWN.render(body)) == _acting(MARKDOWN.render(told(PROOF, "b")))
     plain = replace(PROOF, tests=(test,))
     words = shlex.split(provoking(plain), posix=True)
     assert len(words) == 6, words
