@@ -27,7 +27,7 @@ class Turns:
         sys.setswitchinterval(_SELDOM if how == "seldom" else _OFTEN)
         self._traces = how != "often"
         self._pause = _sleep if how == "lines" else _compute
-        self._prefix = os.path.realpath(workspace) + os.sep
+        self._prefixes = tuple({path + os.sep for path in (os.path.abspath(workspace), os.path.realpath(workspace))})
         self._known: dict[CodeType, bool] = {}
 
     def begin(self) -> None:
@@ -44,8 +44,9 @@ class Turns:
         code = frame.f_code
         known = self._known.get(code)
         if known is None:
-            path = os.path.realpath(code.co_filename)
-            known = path.startswith(self._prefix) and not any(part in path for part in _INSTALLED)
+            # By the name alone: to ask the file system lets other threads run, in the middle of what is watched.
+            path = code.co_filename
+            known = path.startswith(self._prefixes) and not any(part in path for part in _INSTALLED)
             self._known[code] = known
         return self._on_line if known else None
 
