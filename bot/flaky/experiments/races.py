@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.evidence.types import TestId
 from bot.flaky.ddmin import minimal
 from bot.flaky.experiments.contrast import contrast
-from bot.flaky.experiments.series import Result, Seen, Series, Variant, told
-from bot.flaky.types import Cause, Proof, Trial, Tried
+from bot.flaky.experiments.series import Result, Seen, Series, Variant, same_failure, told
+from bot.flaky.experiments.surroundings import speaks_of_network
+from bot.flaky.types import Cause, Failed, Proof, Trial, Tried
 from bot.toolchains.types import Conditions
 
 BELIEVED = 0.01
@@ -21,6 +22,21 @@ _MOST_BESIDE = 500  # tests that are run over and over: of more, each comes roun
 _THREAD_SECONDS = 1.0  # of rounds of the test, when threads take turns
 _BESIDE_SECONDS = 3.0  # of rounds of the test, beside others
 _MOST_ROUNDS = 100
+
+
+@dataclass(slots=True)
+class _Symptoms:
+    """A race shows itself in several ways (a number that is too low, a file that is empty just then): each failure of
+    these runs counts, and one of them at least has to be the one in question."""
+
+    known: Failed | None
+    seen: bool = False
+
+    def __call__(self, failed: Failed) -> bool:
+        if speaks_of_network(failed):
+            return False
+        self.seen = self.seen or self.known is None or same_failure(self.known, failed)
+        return True
 
 
 def concurrency(series: Series) -> Result:
@@ -49,14 +65,14 @@ def _threads(series: Series) -> Result:
         Variant("threads take turns at every line", Conditions(thread_turns="lines", repeat=rounds)),
     )
     calm = Variant("threads take turns only where they wait", Conditions(thread_turns="seldom", repeat=rounds))
+    symptoms = _Symptoms(series.suspect.failed)
     for dose in doses:
-        if not series.trial(dose, _LOOK, until=Seen.FAILED).counts.failures:
+        if not series.trial(dose, _LOOK, until=Seen.FAILED, matches=symptoms).counts.failures:
             continue
-        proof = series.prove(
-            Cause.CONCURRENCY, f"{dose.label}; passes where {calm.label}", dose, calm, believed=BELIEVED
-        )
+        detail = f"{dose.label}; passes where {calm.label}"
+        proof = series.prove(Cause.CONCURRENCY, detail, dose, calm, symptoms, BELIEVED)
         if proof is not None:
-            return (proof,)
+            return (proof,) if symptoms.seen else _tried(f"{dose.label}: it fails, in another way than in question")
     return _tried("threads that take turns more often make no difference")
 
 
@@ -72,7 +88,7 @@ def _beside(series: Series) -> Result:
     everything = series.others if len(series.others) <= _MOST_BESIDE else ()
     for tests in dict.fromkeys(filter(None, (near, everything))):
         variant = _neighbours(series, tests)
-        look = series.trial(variant, _LOOK, until=Seen.FAILED)
+        look = series.trial(variant, _LOOK, until=Seen.FAILED, matches=_Symptoms(series.suspect.failed))
         if look.counts.failures:
             return _partners(series, variant, tests, look)
     return _tried("passes beside other tests" if series.others else "no other test to run beside it")
@@ -88,20 +104,24 @@ def _neighbours(series: Series, tests: tuple[TestId, ...]) -> Variant:
 
 def _partners(series: Series, found: Variant, tests: tuple[TestId, ...], look: Trial) -> Result:
     """The least tests that do it, and the proof."""
-    more = series.trial(found, series.effort.look)
+    symptoms = _Symptoms(series.suspect.failed)
+    more = series.trial(found, series.effort.look, matches=symptoms)
     counts = look.counts + more.counts
 
     def shows(chosen: tuple[TestId, ...]) -> bool:
-        return bool(chosen) and series.once(_neighbours(series, chosen)) is Seen.FAILED
+        return bool(chosen) and series.trial(_neighbours(series, chosen), 1, matches=symptoms).counts.failures > 0
 
     least = minimal(tests, shows, counts.failures / counts.runs) or tests
     variant = _neighbours(series, least)
     conditions = replace(variant.conditions, neighbours=0, beside=(), load=_NEIGHBOURS)
     busy = Variant(f"{_NEIGHBOURS} busy processes in their place", conditions)
-    proof = series.prove(Cause.CONCURRENCY, variant.label, variant, busy, believed=BELIEVED)
+    proof = series.prove(Cause.CONCURRENCY, variant.label, variant, busy, symptoms, BELIEVED)
     if proof is None:
         return _tried("other tests beside it and busy processes in their place make no clear difference")
-    before = series.trial(Variant("the same tests before it", before=least), series.removed_runs, until=Seen.FAILED)
+    if not symptoms.seen:
+        return _tried("beside other tests it fails, in another way than in question")
+    calm = Variant("the same tests before it", before=least)
+    before = series.trial(calm, series.removed_runs, until=Seen.FAILED, matches=symptoms)
     if before.counts.failures or before.foreign:
         return _tried(f"after the same tests, in one process, it {told(before)}: their order is enough")
     return (Proof(Cause.CONCURRENCY, variant.label, (*proof.trials, before)),)
