@@ -280,6 +280,31 @@ def test_threads_that_take_turns_rightly() -> None:
     assert finding.proofs == () and "make no difference; passes beside other tests" in tried[Cause.CONCURRENCY]
 
 
+SYMPTOMS = ("AssertionError: assert 7 == 8", "ValueError: invalid literal for int()")
+
+
+@pytest.mark.parametrize(
+    ("known", "proven"),
+    [
+        (None, True),
+        (Failed("k", "AssertionError", "assert 7 == 8"), True),
+        (Failed("k", "KeyError", "'another thing'"), False),
+    ],
+)
+def test_a_race_that_shows_in_two_ways(known: Failed | None, proven: bool) -> None:
+    """All of them count against what makes none of them show; the failure in question has to be among them."""
+
+    def model(process: Process) -> str:
+        if "way" not in process.left and "drawn" not in process.left:
+            process.left |= {"drawn", "way"} if process.luck.random() < 0.5 else {"drawn"}
+        return SYMPTOMS["way" in process.left] if process.conditions.neighbours else ""
+
+    finding = examine(Suspect(test_id("test_it"), failed=known), FakeLab(suite(test_it=model), seed=3))
+    assert [proof.cause for proof in finding.proofs] == ([Cause.CONCURRENCY] if proven else [])
+    if not proven:
+        assert "in another way than in question" in {each.cause: each.why for each in finding.tried}[Cause.CONCURRENCY]
+
+
 def test_slowness_is_no_race() -> None:
     """Busy processes in the place of other tests do the same: it waits too short, and races with nobody."""
 
