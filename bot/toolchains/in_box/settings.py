@@ -84,11 +84,15 @@ def load() -> RunSettings:
 
 
 def write(name: str, text: str) -> None:
-    """Write a file of the control directory in one step, so that a killed run leaves no half of it."""
+    """Write a file of the control directory in one step, so that a killed run leaves no half of it.
+
+    Several processes of one run may write the same file at once (workers): each has a half of its own.
+    """
     path = os.path.join(CONTROL, name)
-    with open(path + ".part", "w", encoding="utf-8", errors="backslashreplace") as stream:
+    half = f"{path}.{os.getpid()}.part"
+    with open(half, "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(text)
-    os.replace(path + ".part", path)
+    os.replace(half, path)
 
 
 def refuse(reason: str) -> NoReturn:
