@@ -20,10 +20,10 @@ def ticked(body: str, verb: Verb, key: str) -> str:
     return body.replace(line, line.replace("- [ ]", "- [x]"))
 
 
-def edited(world: World, new: str, *, sender: str = "maintainer") -> dict[str, Any]:
-    """Somebody edits the dashboard: it stands so, and this is the event."""
+def edited(world: World, new: str, *, sender: str = "maintainer", old: str | None = None) -> dict[str, Any]:
+    """Somebody edits the dashboard: it stands so, and this is the event. old: what stood there, by the event's word."""
     issue = dashboard(world)
-    before, issue.body = issue.body, new
+    before, issue.body = issue.body if old is None else old, new
     return {
         "action": "edited",
         "repository": {"full_name": "octo/shop", "default_branch": "main"},

@@ -21,10 +21,10 @@ from bot.evidence.types import TestId
 from bot.flaky.nights import dump, load
 from bot.flaky.types import Cause, Counts, Failed, Finding, Night, Proof, RunRecord, RunSource, Shard, Trial
 from bot.toolchains.types import PLAIN
-from bot.trigger.dashboard_boxes import ALL, Verb, box, key_of
+from bot.trigger.dashboard_boxes import ALL, Verb, key_of
 from tests.action_world import READS, SETTINGS, Step, World, ledger
+from tests.dashboard_ticks import dashboard, edited, ticked
 from tests.github_server import GitHubServer, JobSpec
-from tests.github_server.state import Issue
 
 QUICK = SETTINGS + "triage: {minutes: 1, runs: 8, suspects: 1, quarantine_days: 14}\n"
 FILES = {
@@ -116,11 +116,6 @@ def kept(world: World) -> list[Night]:
     nights = [load(files[path]) for path in sorted(files) if path.startswith("flaky/nights/")]
     assert all(isinstance(each, Night) for each in nights)
     return [each for each in nights if isinstance(each, Night) and each.session.startswith("night-")]
-
-
-def dashboard(world: World) -> Issue:
-    [issue] = [each for each in world.shop.issues.values() if each.title == "Flaky tests"]
-    return issue
 
 
 def in_page(uploaded: Path) -> Any:
@@ -355,24 +350,6 @@ def report(*, failed: bool) -> bytes:
 
 
 # --- the dashboard ----------------------------------------------------------------------------------------------------
-
-
-def edited(world: World, new: str, *, sender: str = "maintainer", old: str | None = None) -> dict[str, Any]:
-    """Somebody edits the dashboard: it stands so, and this is the event."""
-    issue = dashboard(world)
-    before, issue.body = issue.body if old is None else old, new
-    return {
-        "action": "edited",
-        "repository": SCHEDULE["repository"],
-        "sender": {"login": sender},
-        "issue": {"number": issue.number, "title": issue.title, "body": new, "user": {"login": issue.user}},
-        "changes": {"body": {"from": before}},
-    }
-
-
-def ticked(body: str, verb: Verb, key: str) -> str:
-    [line] = [line for line in body.splitlines() if line.endswith(box(verb, key).rpartition(" <!-- ")[2])]
-    return body.replace(line, line.replace("- [ ]", "- [x]"))
 
 
 def test_a_writer_ticks_quarantine_and_gets_a_pull_request(world: World, tmp_path: Path) -> None:
